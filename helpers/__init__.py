@@ -1,0 +1,12 @@
+"""Paquete del libro «Redes convolucionales, capa por capa».
+
+Un módulo por asunto: `data`, `models`, `augmentation`, `training`, `evaluation`, `plots` y `widgets`.
+Nada pesado se importa aquí: `helpers.plots`, `helpers.data` y `helpers.widgets` funcionan sin TensorFlow.
+"""
+
+import os
+
+__version__ = "0.1.0"
+
+# TensorFlow escribe avisos de arranque en stderr al importarse; sin esto aparecen en las salidas de los cuadernos.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

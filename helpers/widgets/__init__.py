@@ -1,0 +1,1 @@
+"""Controles del libro. Se importan sin TensorFlow."""
