@@ -1,0 +1,45 @@
+"""Piezas comunes de las pruebas: los datos de la muestra y la regla de las pruebas con CIFAR-10."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from helpers.data import load_dataset, subset
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(config, items):
+    """Sin `CIFAR10_NPZ`, las pruebas `cifar10` se apartan; `pytest_report_header` lo dice en una línea."""
+    if os.environ.get("CIFAR10_NPZ"):
+        return
+    apart = [item for item in items if item.get_closest_marker("cifar10")]
+    if apart:
+        config.hook.pytest_deselected(items=apart)
+        items[:] = [item for item in items if item not in apart]
+
+
+def pytest_report_header():
+    path = os.environ.get("CIFAR10_NPZ")
+    if path:
+        return f"CIFAR-10: {path}"
+    return "CIFAR-10: sin CIFAR10_NPZ, las pruebas marcadas «cifar10» se apartan"
+
+
+@pytest.fixture(scope="session")
+def root():
+    """Raíz del repositorio."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def sample_dataset():
+    """La muestra entera de Fashion-MNIST: 6000, 1000 y 2000 imágenes."""
+    return load_dataset()
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(sample_dataset):
+    """200, 100 y 100 imágenes, con todas las clases por igual."""
+    return subset(sample_dataset, 200, 100, 100)
