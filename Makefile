@@ -1,0 +1,76 @@
+# La única entrada del proyecto. `make ayuda` dice qué hace cada objetivo.
+# Cada objetivo prepara lo que le falta: crea .venv, instala (con las versiones de requirements.lock) y sigue.
+# Una vez instalado, nada de esto usa la red.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := libro
+.PHONY: libro test test-full lint bench ejecutar servir limpiar ayuda candado entorno-libro entorno entorno-colab
+
+VENV := .venv
+PY := $(VENV)/bin/python
+BUSCA_PYTHON := for p in python3 python3.13 python3.12 python3.11 python3.10; do \
+	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { command -v $$p; break; }; done
+PYTHON ?= $(shell $(BUSCA_PYTHON))
+INSTALA := $(PY) -m pip install --quiet --disable-pip-version-check -c requirements.lock
+PAGINA := _build/html/index.html
+
+libro: entorno-libro  ## Construye el libro en _build/html (es lo que hace `make` a secas)
+	$(VENV)/bin/jupyter-book build . -W --keep-going -n
+	@echo "Listo. Abre este archivo en tu navegador: $(CURDIR)/$(PAGINA)"
+
+test: entorno  ## Pruebas: paquete, libro, páginas en Chromium y todos los cuadernos
+	tests/navegadores.sh chromium
+	$(PY) -m pytest -m "not completo"
+	$(PY) -m pytest -p no:cacheprovider --nbval --nbval-sanitize-with tests/nbval-sanear.cfg book
+
+test-full: test entorno-colab  ## Lo anterior y además Firefox, JupyterLab y las versiones de Colab
+	tests/navegadores.sh chromium firefox
+	$(PY) -m pytest -m completo
+
+lint: entorno  ## Estilo del código y forma normal de los cuadernos
+	$(VENV)/bin/ruff check .
+	$(PY) -m helpers.notebooks comprobar
+
+bench: entorno  ## Mide segundos y memoria de cada capítulo y dice cuál se pasa
+	$(PY) -m benchmarks.chapters
+
+ejecutar: entorno  ## Vuelve a ejecutar los cuadernos y guarda sus salidas (CUADERNOS="book/datos.ipynb …" para algunos)
+	$(PY) -m helpers.notebooks ejecutar $(CUADERNOS)
+
+servir: libro  ## Construye el libro y lo sirve en http://localhost:8000
+	$(PY) -m http.server 8000 --bind 127.0.0.1 --directory _build/html
+
+limpiar:  ## Borra lo construido (deja .venv)
+	rm -rf _build .pytest_cache .ruff_cache
+	find helpers book tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+ayuda:  ## Esta lista
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+candado: entorno  ## Recalcula requirements.lock con las versiones nuevas que admiten los intervalos
+	$(INSTALA) 'uv>=0.8,<1'
+	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate \
+		--no-emit-package redes-convolucionales --all-extras pyproject.toml requirements.txt -o requirements.lock
+
+# --- Entornos: un archivo testigo por cada uno; se rehacen cuando cambia lo que los define ---
+$(PY):
+	@[ -n "$(PYTHON)" ] || { echo "No encuentro Python 3.10, 3.11, 3.12 ni 3.13. Instálalo (en Debian: apt install python3 python3-venv) o indícalo: make PYTHON=/ruta/a/python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "No se pudo crear $(VENV). En Debian y Ubuntu falta un paquete: apt install python3-venv"; exit 1; }
+
+$(VENV)/.libro: $(PY) pyproject.toml requirements.lock
+	$(INSTALA) -e '.[libro]'
+	@touch $@
+
+$(VENV)/.todo: $(PY) pyproject.toml requirements.txt requirements.lock
+	$(INSTALA) -r requirements.txt -e '.[libro,pruebas]'
+	@touch $@ $(VENV)/.libro
+
+entorno-libro: $(VENV)/.libro
+entorno: $(VENV)/.todo
+
+# Colab lleva otras versiones, que son también las más antiguas admitidas: van en un entorno aparte.
+.venv-colab/.todo: tests/requirements-colab.txt pyproject.toml
+	$(PYTHON) -m venv .venv-colab
+	.venv-colab/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements-colab.txt
+	@touch $@
+entorno-colab: .venv-colab/.todo

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Comprueba que están los navegadores que piden las pruebas (chromium, firefox) y, si faltan, los instala.
+# Como administrador en Debian usa apt; en otro caso, el Chromium de Playwright. Si no puede, falla y dice qué hacer.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+tiene() {
+    case "$1" in
+        chromium) command -v chromium || command -v chromium-browser || command -v google-chrome ||
+            .venv/bin/python -c 'import os, sys; from playwright.sync_api import sync_playwright
+with sync_playwright() as p: sys.exit(not os.path.exists(p.chromium.executable_path))' ;;
+        firefox) command -v firefox-esr || command -v firefox ;;
+    esac >/dev/null 2>&1
+}
+
+for navegador in "$@"; do
+    tiene "$navegador" && continue
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        paquete=$navegador; [ "$navegador" = firefox ] && paquete=firefox-esr
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$paquete" >/dev/null
+    elif [ "$navegador" = chromium ]; then
+        .venv/bin/playwright install chromium
+    fi
+    tiene "$navegador" || { echo "Falta $navegador y no se pudo instalar. Instálalo (en Debian: sudo apt install chromium firefox-esr) y repite." >&2; exit 1; }
+done
