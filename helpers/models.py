@@ -146,16 +146,18 @@ def _check_image_fits(
     if height < width and channels > 4 and height <= 4:
         remedy += f" ¿Seguro que {shape} está en el orden (alto, ancho, canales)?"
     for block in range(1, blocks + 1):
-        for label, window in (("la convolución", kernel), ("la agrupación", pool)):
-            if height < window[0] or width < window[1]:
+        after_conv = height - kernel[0] + 1, width - kernel[1] + 1
+        for label, window, arriving in (
+            ("la convolución", kernel, (height, width)),
+            ("la agrupación", pool, after_conv),
+        ):
+            if arriving[0] < window[0] or arriving[1] < window[1]:
                 raise ValueError(
-                    f"La imagen de {shape[0]}×{shape[1]} es demasiado pequeña para esta red: en el bloque {block} de "
-                    f"{blocks}, {label} necesita al menos {window[0]}×{window[1]} y le llegan {height}×{width}. {remedy}"
+                    f"La imagen de {shape[0]}×{shape[1]} es demasiado pequeña para esta red: en el bloque {block} "
+                    f"de {blocks}, {label} necesita al menos {window[0]}×{window[1]} y le llegan "
+                    f"{arriving[0]}×{arriving[1]}. {remedy}"
                 )
-            if window is kernel:
-                height, width = height - kernel[0] + 1, width - kernel[1] + 1
-            else:
-                height, width = height // pool[0], width // pool[1]
+        height, width = after_conv[0] // pool[0], after_conv[1] // pool[1]
 
 
 # --- Describir la red ---------------------------------------------------------------------------------------
@@ -253,7 +255,9 @@ def _model_input_shape(model: keras.Model) -> tuple[int, ...]:
         )
     shape = tuple(model.inputs[0].shape[1:])
     if None in shape:
-        raise ValueError(f"La entrada del modelo no tiene un tamaño fijo: {shape}. Pon números en keras.Input(...).")
+        raise ValueError(
+            f"La entrada del modelo no tiene un tamaño fijo: {shape}. Pon números en keras.Input(...)."
+        )
     return shape
 
 
@@ -367,7 +371,9 @@ def _describer(layer) -> Callable:
             f"No sé contar la capa «{layer.name}», de la clase {kind}. Sé contar: {', '.join(_DESCRIBERS)}."
         )
     if getattr(layer, "data_format", "channels_last") != "channels_last":
-        raise TypeError(f"La capa «{layer.name}» pone los canales primero; el libro solo usa (alto, ancho, canales).")
+        raise TypeError(
+            f"La capa «{layer.name}» pone los canales primero; el libro solo usa (alto, ancho, canales)."
+        )
     return _DESCRIBERS[kind]
 
 
@@ -421,7 +427,15 @@ def _field_text(field: int | tuple[int, int] | None) -> str:
 
 def layers_table(
     rows: Sequence[LayerRow],
-    columns: Sequence[str] = ("name", "type", "output_shape", "params", "arithmetic", "macs", "receptive_field"),
+    columns: Sequence[str] = (
+        "name",
+        "type",
+        "output_shape",
+        "params",
+        "arithmetic",
+        "macs",
+        "receptive_field",
+    ),
 ) -> str:
     """Escribe las filas de `describe_layers` como tabla de Markdown en español.
 
@@ -527,7 +541,9 @@ def unused_input_mask(model: keras.Model) -> np.ndarray:
     """
     shape = _model_input_shape(model)
     if len(shape) != 3:
-        raise ValueError(f"La entrada del modelo tiene que ser una imagen (alto, ancho, canales) y es {shape}.")
+        raise ValueError(
+            f"La entrada del modelo tiene que ser una imagen (alto, ancho, canales) y es {shape}."
+        )
     layers = _stack(model)
     sizes = [shape, *(tuple(layer.output.shape[1:]) for layer in layers)]
     for layer in layers:
