@@ -1,0 +1,74 @@
+"""Búsqueda en español: «convolucion», «convolución» y «convoluciones» encuentran lo mismo.
+
+El lematizador que trae Sphinx distingue acentos, y sus versiones de Python (al indexar) y de JavaScript (al
+buscar) no coinciden en todas las palabras: lo que no coincide no se encuentra nunca. Aquí las dos versiones
+aplican las mismas cuatro reglas, que caben en unas líneas; `tests/test_book.py` comprueba que dan lo mismo.
+"""
+
+import json
+import unicodedata
+
+from sphinx.search.es import SearchSpanish
+
+ACCENTED = "áàâäéèêëíìîïóòôöúùûü"
+PLAIN = "aaaaeeeeiiiioooouuuu"
+_FOLD = str.maketrans(ACCENTED, PLAIN)  # la ñ no está: «año» y «ano» son palabras distintas
+
+
+def fold(word):
+    """Devuelve la palabra en minúsculas y sin acentos; conserva la ñ."""
+    return unicodedata.normalize("NFC", word).lower().translate(_FOLD)
+
+
+STOPWORDS = frozenset(SearchSpanish.stopwords) | {fold(word) for word in SearchSpanish.stopwords}
+
+
+def stem(word):
+    """Devuelve la raíz con la que se indexa y se busca `word`.
+
+    Quita el acento, el plural y la última vocal: «redes» → «red», «clases» y «clase» → «clas»,
+    «matrices» y «matriz» → «matric». Nunca deja una raíz que sea una palabra vacía («conos» ↛ «con»).
+    """
+    root = fold(word)
+    if len(root) > 4 and root.endswith("es") and root[-3] not in "aeiou":
+        root = root[:-2]
+    elif len(root) > 3 and root.endswith("s") and not root.endswith("ss"):
+        root = root[:-1]
+    short = root[:-1] if len(root) > 3 and root[-1] in "aeo" else root
+    if short in STOPWORDS:
+        short = root
+    return short[:-1] + "c" if short.endswith("z") else short
+
+
+# La misma función para el navegador; `stopwords` lo define antes el archivo language_data.js de Sphinx.
+STEMMER_JS = f"""
+const PLAIN = {json.dumps(dict(zip(ACCENTED, PLAIN, strict=True)), ensure_ascii=False)};
+""" + """
+var Stemmer = function () {
+  this.stemWord = (word) => {
+    let root = word.normalize("NFC").toLowerCase().replace(/./gu, (c) => PLAIN[c] ?? c);
+    if (root.length > 4 && root.endsWith("es") && !"aeiou".includes(root.at(-3))) root = root.slice(0, -2);
+    else if (root.length > 3 && root.endsWith("s") && !root.endsWith("ss")) root = root.slice(0, -1);
+    let short = root.length > 3 && "aeo".includes(root.at(-1)) ? root.slice(0, -1) : root;
+    if (stopwords.includes(short)) short = root;
+    return short.endsWith("z") ? short.slice(0, -1) + "c" : short;
+  };
+};
+"""
+
+
+class AccentlessSpanish(SearchSpanish):
+    """Idioma de búsqueda «es» con las reglas de este módulo."""
+
+    stopwords = set(STOPWORDS)
+    js_stemmer_rawcode = ""
+    js_stemmer_code = STEMMER_JS
+
+    def stem(self, word):
+        """Aplica `stem`, la misma función que usa el navegador."""
+        return stem(word)
+
+
+def setup(app):
+    """Registra el idioma de búsqueda del libro."""
+    app.add_search_language(AccentlessSpanish)
