@@ -9,4 +9,4 @@ import os
 __version__ = "0.1.0"
 
 # TensorFlow escribe avisos de arranque en stderr al importarse; sin esto aparecen en las salidas de los cuadernos.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

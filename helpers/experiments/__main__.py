@@ -1,0 +1,71 @@
+"""Órdenes: `python -m helpers.experiments list | run NOMBRE… | verify | table`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from helpers.experiments import records
+
+
+def _list(_args) -> int:
+    from helpers.experiments.catalogue import CATALOGUE
+
+    for experiment in CATALOGUE.values():
+        done = [
+            s for s in experiment.seeds if (_args.folder / records.record_name(experiment.name, s)).exists()
+        ]
+        print(f"{experiment.name:32} {len(done)}/{len(experiment.seeds)} semillas   {experiment.title}")
+    return 0
+
+
+def _run(args) -> int:
+    from helpers.experiments.catalogue import find_experiment
+    from helpers.experiments.runner import run
+
+    try:
+        experiments = [find_experiment(name) for name in args.names]
+    except KeyError as error:
+        print(error.args[0], file=sys.stderr)
+        return 2
+    for experiment in experiments:
+        for seed in args.seed or experiment.seeds:
+            run(experiment, seed, folder=args.folder, repeat=args.repeat)
+    return 0
+
+
+def _verify(args) -> int:
+    problems = records.verify(args.folder)
+    print("\n".join(problems) or "Todos los registros coinciden con sus sumas.")
+    return bool(problems)
+
+
+def _table(args) -> int:
+    print(records.markdown_table(args.folder))
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Punto de entrada; devuelve el código de salida."""
+    parser = argparse.ArgumentParser(
+        prog="python -m helpers.experiments", description="Experimentos registrados del libro."
+    )
+    parser.add_argument("--folder", type=Path, default=records.RESULTS, help="carpeta de los registros")
+    commands = parser.add_subparsers(required=True, metavar="ORDEN")
+    commands.add_parser("list", help="lista los experimentos y cuántas semillas están hechas").set_defaults(
+        do=_list
+    )
+    run = commands.add_parser("run", help="ejecuta experimentos; lo ya hecho no se repite")
+    run.add_argument("names", nargs="+", metavar="NOMBRE")
+    run.add_argument("--seed", type=int, action="append", help="solo esta semilla (se puede repetir)")
+    run.add_argument("--repeat", action="store_true", help="vuelve a ejecutar aunque el registro exista")
+    run.set_defaults(do=_run)
+    commands.add_parser("verify", help="comprueba sumas y forma de los registros").set_defaults(do=_verify)
+    commands.add_parser("table", help="imprime una tabla Markdown con todas las ejecuciones").set_defaults(
+        do=_table
+    )
+    args = parser.parse_args(argv)
+    return args.do(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

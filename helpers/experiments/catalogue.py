@@ -1,0 +1,92 @@
+"""Qué experimentos hay. Cada uno es una configuración con nombre; las semillas son sus repeticiones."""
+
+from dataclasses import asdict, dataclass, field
+
+from helpers.augmentation import AugmentationConfig
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Configuración de un experimento.
+
+    Argumentos:
+        name: nombre en la línea de órdenes y en los archivos.
+        title: qué mide, en una frase.
+        dataset: nombre para `load_dataset`.
+        seeds: semillas con las que se repite.
+        network: argumentos de `build_cnn`; vacío es la red de la tarea.
+        augmentation: aumento de datos de entrenamiento, o None.
+        epochs, batch_size, learning_rate: del entrenamiento (Adam).
+        reevaluate_train: medir también la pérdida de entrenamiento al final de cada época.
+        keep_weights: semillas cuyos pesos (los de la mejor época) se guardan.
+        validation: "val" usa la parte de validación; "test" repite a propósito el error de validar con la prueba.
+    """
+
+    name: str
+    title: str
+    dataset: str = "cifar10"
+    seeds: tuple[int, ...] = (0, 1, 2)
+    network: dict = field(default_factory=dict)
+    augmentation: AugmentationConfig | None = None
+    epochs: int = 30
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    reevaluate_train: bool = False
+    keep_weights: tuple[int, ...] = ()
+    validation: str = "val"
+
+    def config(self) -> dict:
+        """La configuración que se guarda en el registro: todo menos el nombre, el título y las semillas."""
+        return {k: v for k, v in asdict(self).items() if k not in {"name", "title", "seeds", "keep_weights"}}
+
+
+HOMEWORK_AUGMENTATION = AugmentationConfig()
+
+CATALOGUE = {
+    experiment.name: experiment
+    for experiment in (
+        Experiment(
+            "baseline",
+            "La red de la tarea en CIFAR-10, 30 épocas.",
+            reevaluate_train=True,
+            keep_weights=(0,),
+        ),
+        Experiment(
+            "baseline-fashion",
+            "La red de la tarea en la muestra de Fashion-MNIST, 12 épocas.",
+            dataset="fashion_mnist",
+            seeds=(0, 1, 2, 3, 4),
+            epochs=12,
+            reevaluate_train=True,
+            keep_weights=(0,),
+        ),
+        Experiment(
+            "baseline-augmentation",
+            "La red de la tarea en CIFAR-10 con el aumento de datos de la tarea, 30 épocas.",
+            augmentation=HOMEWORK_AUGMENTATION,
+        ),
+        Experiment(
+            "baseline-dropout",
+            "La red de la tarea en CIFAR-10 con dropout 0.5, 30 épocas.",
+            network={"dropout": 0.5},
+        ),
+        Experiment(
+            "baseline-augmentation-dropout",
+            "La red de la tarea en CIFAR-10 con aumento de datos y dropout 0.5, 30 épocas.",
+            network={"dropout": 0.5},
+            augmentation=HOMEWORK_AUGMENTATION,
+        ),
+    )
+}
+
+
+def find_experiment(name: str) -> Experiment:
+    """El experimento de ese nombre.
+
+    Lanza:
+        KeyError: con los nombres que existen.
+    """
+    try:
+        return CATALOGUE[name]
+    except KeyError:
+        raise KeyError(f"No hay ningún experimento «{name}». Existen: {', '.join(CATALOGUE)}.") from None

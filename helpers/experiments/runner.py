@@ -1,0 +1,210 @@
+"""Ejecuta un experimento: entrena, mide y devuelve el registro."""
+
+import os
+import platform
+import time
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from helpers._keras import keras
+from helpers.augmentation import to_keras_layers
+from helpers.data import ImageDataset, load_dataset
+from helpers.evaluation import (
+    apply_temperature,
+    evaluate,
+    evaluate_probabilities,
+    fit_temperature,
+    predict_probabilities,
+    reliability_bins,
+)
+from helpers.experiments import records
+from helpers.experiments.catalogue import Experiment
+from helpers.models import build_cnn
+from helpers.training import compile_model, train
+
+# Copias conocidas de los datos, por la suma que calcula `load_dataset`: cada registro dice con cuál se entrenó.
+KNOWN_COPIES = {
+    "2ee450281920e0a0953ce8c27c53a31417a8e9687d4995afd0e910460ea0f9fe": (
+        "copia JPEG de CIFAR-10: píxeles a 5.9 niveles de gris de los originales, de media"
+    ),
+}
+
+
+def run(experiment: Experiment, seed: int, *, folder: Path = records.RESULTS, repeat: bool = False) -> dict:
+    """Ejecuta una repetición y guarda su registro; si ya existe con la misma configuración, lo devuelve.
+
+    Lanza:
+        records.RecordError: si existe un registro de ese nombre con otra configuración y no se pidió `repeat`.
+    """
+    path = Path(folder) / records.record_name(experiment.name, seed)
+    if path.exists() and not repeat:
+        record = records.load_record(experiment.name, seed, folder)
+        if record["config"] != records.rounded(experiment.config()):
+            raise records.RecordError(
+                f"{path.name} se hizo con otra configuración. Usa --repeat para rehacerlo."
+            )
+        print(f"{path.name}: ya está hecho.", flush=True)
+        return record
+    print(f"{experiment.name}, semilla {seed}: {experiment.title}", flush=True)
+    record, model = measure(experiment, seed, load_dataset(experiment.dataset))
+    if seed in experiment.keep_weights:
+        # Una red sin compilar: la compilada guardaría también el estado de Adam, el triple de bytes.
+        bare = build_cnn(**experiment.network)
+        bare.set_weights(model.get_weights())
+        file = Path(folder) / f"{experiment.name}-s{seed}.weights.h5"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        bare.save_weights(file)
+        record["weights"] = {"file": file.name, "sha256": records.file_sha256(file)}
+    records.save_record(record, folder)
+    return record
+
+
+def measure(experiment: Experiment, seed: int, dataset: ImageDataset) -> tuple[dict, "keras.Model"]:
+    """Entrena una repetición y la mide. La prueba se usa una vez, con los pesos de la mejor época.
+
+    Devuelve:
+        El registro, sin los pesos, y la red con los pesos de la mejor época.
+    """
+    keras.utils.set_random_seed(seed)
+    model = compile_model(build_cnn(**experiment.network), learning_rate=experiment.learning_rate)
+    layers = to_keras_layers(experiment.augmentation, seed=seed) if experiment.augmentation else None
+    chosen = "test" if experiment.validation == "test" else "val"
+    x_val, y_val = getattr(dataset, f"x_{chosen}"), getattr(dataset, f"y_{chosen}")
+
+    # Los pesos de la última época se copian antes de que `train` recupere los de la mejor.
+    last_weights = []
+    keep_last = keras.callbacks.LambdaCallback(
+        on_train_end=lambda logs: last_weights.extend(model.get_weights())
+    )
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = train(
+        model,
+        dataset.x_train,
+        dataset.y_train,
+        validation_data=(x_val, y_val),
+        batch_size=experiment.batch_size,
+        epochs=experiment.epochs,
+        seed=seed,
+        augment=(lambda x: layers(x, training=True)) if layers else None,
+        reevaluate_train=experiment.reevaluate_train,
+        callbacks=[keep_last],
+    )
+    seconds = {"wall": round(time.perf_counter() - wall, 1), "cpu": round(time.process_time() - cpu, 1)}
+
+    best_weights = model.get_weights()
+    names = dataset.class_names
+    best = {
+        "validation": part_report(model, x_val, y_val, names),
+        "test": part_report(model, dataset.x_test, dataset.y_test, names),
+    }
+    model.set_weights(last_weights)
+    last = {"validation": part_report(model, x_val, y_val, names)}
+    model.set_weights(best_weights)
+
+    record = {
+        "schema": records.SCHEMA,
+        "experiment": experiment.name,
+        "seed": seed,
+        "title": experiment.title,
+        "config": experiment.config(),
+        "data": {
+            "name": dataset.name,
+            "sha256": dataset.sha256,
+            "source": dataset.source,
+            "copy": KNOWN_COPIES.get(dataset.sha256, "tal como la publica su fuente"),
+            "sizes": [len(dataset.y_train), len(dataset.y_val), len(dataset.y_test)],
+        },
+        "parameters": model.count_params(),
+        "environment": environment(),
+        "date": date.today().isoformat(),
+        "seconds": seconds,
+        "history": result.history,
+        "best_epoch": result.best_epoch,
+        "best": best,
+        "last": last,
+        "weights": None,
+        "command": f"python -m helpers.experiments run {experiment.name} --seed {seed}",
+    }
+    return record, model
+
+
+def part_report(model: keras.Model, x, y, class_names) -> dict:
+    """Todo lo que un capítulo puede querer de una red sobre una parte de los datos.
+
+    Además de las métricas: matriz de confusión, tramos de fiabilidad, confianza media, qué parte de los fallos
+    lleva una confianza mayor que 0.99, y lo mismo tras dividir los logits por la temperatura que mejor ajusta
+    esta parte (solo tiene sentido leerla en la de validación).
+    """
+    probabilities = predict_probabilities(model, x)
+    report = evaluate(model, x, y, class_names)
+    confidence, wrong = probabilities.max(axis=1), probabilities.argmax(axis=1) != y
+    temperature = fit_temperature(probabilities, y)
+    cooled = apply_temperature(probabilities, temperature)
+    return {
+        "n": report.n,
+        "loss": float(report.loss),
+        "accuracy": float(report.accuracy),
+        "threshold": report.threshold,
+        "micro_precision": float(report.micro_precision),
+        "micro_recall": float(report.micro_recall),
+        "macro_precision": float(report.macro_precision),
+        "macro_recall": float(report.macro_recall),
+        "macro_f1": float(report.macro_f1),
+        "per_class": [
+            {"name": c.name, "precision": float(c.precision), "recall": float(c.recall), "f1": float(c.f1)}
+            for c in report.per_class
+        ],
+        "confusion_matrix": np.asarray(report.confusion_matrix).tolist(),
+        "reliability": reliability(probabilities, y),
+        "mean_confidence": float(confidence.mean()),
+        "wrong_above_99": float((confidence[wrong] > 0.99).mean()) if wrong.any() else 0.0,
+        "temperature": float(temperature),
+        "cooled": {
+            "loss": float(evaluate_probabilities(cooled, y, class_names).loss),
+            "mean_confidence": float(cooled.max(axis=1).mean()),
+            "reliability": reliability(cooled, y),
+        },
+    }
+
+
+def reliability(probabilities, y) -> dict:
+    """Tramos de fiabilidad como listas; un tramo sin imágenes guarda None."""
+    bins = reliability_bins(probabilities, y)
+
+    def numbers(values):
+        return [None if not np.isfinite(v) else float(v) for v in values]
+
+    return {
+        "edges": numbers(bins.edges),
+        "confidence": numbers(bins.confidence),
+        "accuracy": numbers(bins.accuracy),
+        "count": [int(c) for c in bins.count],
+        "ece": float(bins.ece),
+    }
+
+
+def environment() -> dict:
+    """Versiones y máquina, sin nada que identifique a quien ejecuta."""
+    import tensorflow as tf
+
+    return {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or "desconocido"
+    return next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "desconocido"
+    )
