@@ -1,6 +1,7 @@
 """Evaluación: métricas frente a Keras, cruces de curvas, calibración, intervalos y referencias."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -473,6 +474,13 @@ def test_baselines_on_a_subset(sample_dataset, recwarn):
     assert answers.dtype == np.int64 and (answers == small.y_val).mean() == pytest.approx(svm.accuracy)
     np.testing.assert_array_equal(answers, svm.predict(small.x_val.astype(np.float32) / 255))
     assert not [w for w in recwarn.list if "onvergence" in w.category.__name__]
+
+
+def test_baselines_in_colour_accept_grey_images(tiny_dataset):
+    """Los canales se cuentan en el entrenamiento: unas imágenes grises sueltas no cambian el número de píxeles."""
+    colour = replace(tiny_dataset, x_train=tiny_dataset.x_train * np.array([1, 0, 1], np.uint8))
+    (logistic,) = baseline_scores(colour, ["regresión logística"])
+    assert logistic.predict(tiny_dataset.x_test).shape == (100,)
 
 
 def test_baselines_by_name_and_part(tiny_dataset):
