@@ -8,6 +8,7 @@ de cada capa y `unused_input_mask` dice qué píxeles de la entrada no pueden in
 
 import math
 import operator
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ __all__ = [
     "format_integer",
     "layer_activations",
     "layers_table",
+    "summary_text",
     "unused_input_mask",
 ]
 
@@ -468,6 +470,23 @@ def layers_table(
         *([last] if totals.keys() & set(columns) else []),
     ]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def summary_text(model: keras.Model) -> str:
+    """Lo que escribe `model.summary()`, en texto llano: sin las rayas de la tabla ni los colores de la terminal.
+
+    Argumentos:
+        model: una red construida.
+
+    Devuelve:
+        Una línea por capa y las líneas de totales de Keras, en inglés y con sus comas de los miles. Necesita 70
+        columnas: en una terminal más estrecha Keras parte las líneas (Jupyter siempre las tiene).
+    """
+    parts: list[str] = []
+    model.summary(line_length=70, print_fn=parts.append)
+    lines = re.sub("[│┃]", " ", "".join(parts)).splitlines()
+    # Las líneas que solo tienen rayas no dicen nada.
+    return "\n".join(line.strip() for line in lines if any(character.isalnum() for character in line))
 
 
 # --- Mirar por dentro ---------------------------------------------------------------------------------------

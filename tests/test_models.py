@@ -1,6 +1,7 @@
 """La red de la tarea, sus cuentas y lo que se puede mirar dentro de ella."""
 
 import dataclasses
+import re
 import subprocess
 import sys
 import warnings
@@ -17,6 +18,7 @@ from helpers.models import (
     format_integer,
     layer_activations,
     layers_table,
+    summary_text,
     unused_input_mask,
 )
 
@@ -370,6 +372,25 @@ def test_table_columns_can_be_chosen(rows):
 )
 def test_integers_for_people(number, text):
     assert format_integer(number) == text
+
+
+def test_summary_text_is_plain_and_keeps_every_number_of_keras(model):
+    text = summary_text(model)
+    lines = text.splitlines()
+    assert lines[0] == 'Model: "red_de_la_tarea"'
+    assert lines[2].split() == ["conv_1", "(Conv2D)", "(None,", "30,", "30,", "32)", "896"]
+    assert len(lines) == 2 + 7 + 3
+    assert lines[-3].startswith("Total params: 315,722")
+    assert lines[-2].startswith("Trainable params: 315,722")
+    assert lines[-1].startswith("Non-trainable params: 0")
+    assert re.fullmatch(r"[ -~\n]+", text), "hay rayas o caracteres de control"
+
+
+@pytest.mark.parametrize("columns", ["72", "200"])
+def test_summary_text_does_not_depend_on_a_terminal_of_70_columns_or_more(model, monkeypatch, columns):
+    expected = summary_text(model)
+    monkeypatch.setenv("COLUMNS", columns)
+    assert summary_text(model) == expected
 
 
 # --- layer_activations --------------------------------------------------------------------------------------
