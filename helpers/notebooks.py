@@ -23,7 +23,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-from helpers.notebook_checks import check_notebook, check_size, join, tags
+from helpers.notebook_checks import check_notebook, check_size, join, output_texts, tags
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -49,8 +49,8 @@ if importlib.util.find_spec("helpers") is None:
             subprocess.run(command, check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError) as error:
         cause = getattr(error, "stderr", None) or f"no se pudo ejecutar git ({{error}})"
-        raise RuntimeError(f"No se pudo descargar el libro de {{REPOSITORY}}. Comprueba la conexión y vuelve a "
-                           f"ejecutar esta celda. Lo que pasó: {{cause}}") from None
+        raise RuntimeError(f"No se pudo descargar el libro de {{REPOSITORY}}. Comprueba que hay conexión y que git "
+                           f"funciona, y vuelve a ejecutar esta celda. Lo que pasó: {{cause}}") from None
     sys.path.insert(0, FOLDER)
 '''
 
@@ -108,6 +108,61 @@ def read_repository(root=ROOT):
 def setup_source(repository):
     """Código de la celda inicial para ese repositorio."""
     return SETUP_CELL.format(url=repository.url, branch=repository.branch, name=repository.name).rstrip("\n")
+
+
+TEXT_SUFFIXES = {".md", ".yml", ".yaml", ".toml", ".cff", ".txt", ".py", ".json", ".ipynb", ".js", ".html", ".bib"}
+SKIPPED_FOLDERS = {".git", "_build", "node_modules", "__pycache__", "results"}
+
+
+def text_files(root=ROOT):
+    """Archivos del repositorio en los que puede estar escrita la dirección."""
+    for folder, subfolders, names in os.walk(root):
+        subfolders[:] = sorted(
+            name
+            for name in subfolders
+            if name not in SKIPPED_FOLDERS and not name.startswith(".venv") and not name.endswith(".egg-info")
+        )
+        yield from (Path(folder, name) for name in sorted(names) if Path(name).suffix in TEXT_SUFFIXES)
+
+
+def replace_repository(text, old, new):
+    """El mismo texto con las direcciones de GitHub, Colab, Binder y Pages del repositorio nuevo."""
+    owner, name = re.escape(old.owner), re.escape(old.name)
+    end = r"(?![\w-])"
+    text = re.sub(
+        rf"(github\.com/|/gh/|/github/|githubusercontent\.com/){owner}/{name}{end}",
+        rf"\g<1>{new.owner}/{new.name}",
+        text,
+    )
+    text = re.sub(rf"\b{owner}\.github\.io/{name}{end}", f"{new.owner}.github.io/{new.name}", text)
+    return re.sub(rf"\bcd {name}{end}", f"cd {new.name}", text)
+
+
+ADDRESSES = (
+    ("Binder", re.compile(r"mybinder\.org/v2/gh/([\w.-]+)/([\w.-]+)/([\w.-]+)")),
+    ("Colab", re.compile(r"colab\.research\.google\.com/github/([\w.-]+)/([\w.-]+)/blob/([\w.-]+)")),
+    ("git clone", re.compile(r"git clone (?:-\S+ )*https://github\.com/([\w.-]+?)/([\w-]+)")),
+    ("repository-code", re.compile(r"repository-code: *[\"']?https://github\.com/([\w.-]+)/([\w-]+)")),
+    ("GitHub Pages", re.compile(r"https://([\w-]+)\.github\.io/([\w-]+)")),
+)
+
+
+def address_problems(root=ROOT):
+    """Direcciones de lanzamiento, clonación, cita y publicación que no son la de `_config.yml`."""
+    repository = read_repository(root)
+    expected = (repository.owner, repository.name, repository.branch)
+    problems = []
+    for path in text_files(root):
+        if path.parent.name == "tests":
+            continue
+        text = path.read_text(encoding="utf-8")
+        for kind, pattern in ADDRESSES:
+            problems += [
+                f"{path.relative_to(root)}: la dirección de {kind} no es la de _config.yml: {found.group(0)}"
+                for found in pattern.finditer(text)
+                if found.groups() != expected[: len(found.groups())]
+            ]
+    return problems
 
 
 # --- Forma normal --------------------------------------------------------------------------------------------
@@ -273,8 +328,8 @@ def execute(notebook, folder, timeout=300):
         except CellTimeoutError:
             raise NotebookError(_cell_failure(current, f"tardó más de {timeout} segundos")) from None
         except CellExecutionError:
-            trace = [line for output in current["cell"].outputs for line in output.get("traceback", [])]
-            raise NotebookError(_cell_failure(current, ANSI.sub("", "\n".join(trace)))) from None
+            trace = "\n".join(output_texts(current["cell"])[-2:])
+            raise NotebookError(_cell_failure(current, ANSI.sub("", trace))) from None
         except DeadKernelError:
             raise NotebookError(_cell_failure(current, "el kernel murió; suele ser falta de memoria")) from None
     return normalize(executed)
@@ -343,8 +398,11 @@ def run_execute(paths, timeout, source):
 
 
 def run_check(paths, source):
-    """Dice las faltas de cada cuaderno guardado."""
-    failed = False
+    """Dice las faltas de cada cuaderno guardado y las direcciones que no concuerdan."""
+    addresses = address_problems()
+    failed = bool(addresses)
+    for problem in addresses:
+        print(problem, file=sys.stderr)
     for path in paths:
         problems = problems_of(path, source)
         failed = failed or bool(problems)
@@ -362,6 +420,22 @@ def run_setup_cell(paths, source):
     return 0
 
 
+def run_repository(url, root=ROOT):
+    """Cambia la dirección en `_config.yml` y en todo lo que la repite."""
+    old = read_repository(root)
+    new = parse_url(url, old.branch)
+    changed = 0
+    for path in text_files(root):
+        before = path.read_bytes().decode("utf-8")
+        after = replace_repository(before, old, new)
+        if after != before:
+            path.write_text(after, encoding="utf-8", newline="")
+            changed += 1
+    run_setup_cell(find_notebooks(root), setup_source(new))
+    print(f"{old.url} → {new.url} en {changed} archivos.")
+    return 0
+
+
 def main(arguments=None):
     """Punto de entrada de `python -m helpers.notebooks`."""
     parser = argparse.ArgumentParser(prog="python -m helpers.notebooks", description="Cuida los cuadernos del libro.")
@@ -375,8 +449,12 @@ def main(arguments=None):
         command.add_argument("notebooks", nargs="*", type=Path, metavar="CUADERNO")
         if name == "ejecutar":
             command.add_argument("--segundos", type=int, default=300, help="máximo por celda (300)")
+    command = commands.add_parser("repositorio", help="cambia la dirección del repositorio en todas partes")
+    command.add_argument("url", metavar="URL", help="https://github.com/USUARIO/NOMBRE")
     options = parser.parse_args(arguments)
     try:
+        if options.command == "repositorio":
+            return run_repository(options.url)
         source = setup_source(read_repository())
         paths = options.notebooks or find_notebooks()
         if options.command == "ejecutar":
