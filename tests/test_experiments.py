@@ -1,0 +1,165 @@
+"""Los experimentos: el registro es fiel, entero y verificable; una carpeta alterada se descubre."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from helpers.experiments import records
+from helpers.experiments.__main__ import main
+from helpers.experiments.catalogue import CATALOGUE, Experiment, find_experiment
+
+SMALL = Experiment(
+    "prueba",
+    "Una red pequeña.",
+    dataset="fashion_mnist",
+    epochs=2,
+    network={"filters": (4, 8), "dense_units": 16},
+    keep_weights=(0,),
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, tiny_dataset):
+    """Una carpeta con dos ejecuciones de verdad, sobre 200 imágenes."""
+    from helpers.experiments import runner
+
+    folder = tmp_path_factory.mktemp("results")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "load_dataset", lambda name: tiny_dataset)
+        for seed in (0, 1):
+            runner.run(SMALL, seed, folder=folder)
+    return folder
+
+
+@pytest.fixture
+def copy(folder, tmp_path):
+    """Una copia que se puede estropear."""
+    return shutil.copytree(folder, tmp_path / "results")
+
+
+def test_record_tells_the_truth(folder, tiny_dataset):
+    from helpers.evaluation import evaluate
+    from helpers.models import build_cnn
+
+    record = records.load_record("prueba", 0, folder)
+    assert record["data"]["sha256"] == tiny_dataset.sha256
+    assert record["config"]["network"] == {"filters": [4, 8], "dense_units": 16}
+    model = build_cnn(**SMALL.network)
+    assert record["parameters"] == model.count_params()
+    model.load_weights(folder / record["weights"]["file"])
+    report = evaluate(model, tiny_dataset.x_test, tiny_dataset.y_test, tiny_dataset.class_names)
+    assert record["best"]["test"]["accuracy"] == pytest.approx(report.accuracy, abs=1e-5)
+    assert record["best"]["validation"]["loss"] == pytest.approx(min(record["history"]["val_loss"]), rel=1e-4)
+    matrix = record["best"]["test"]["confusion_matrix"]
+    assert sum(map(sum, matrix)) == len(tiny_dataset.y_test)
+    assert sum(record["best"]["test"]["reliability"]["count"]) == len(tiny_dataset.y_test)
+    assert record["last"]["validation"]["accuracy"] == pytest.approx(
+        record["history"]["val_accuracy"][-1], abs=1e-5
+    )
+    assert (folder / record["weights"]["file"]).stat().st_size < 4.6 * record[
+        "parameters"
+    ] + 40_000  # sin el estado de Adam
+
+
+def test_finished_run_is_not_repeated(copy, capsys):
+    from helpers.experiments import runner
+
+    before = (copy / "prueba-s0.json").read_bytes()
+    runner.run(SMALL, 0, folder=copy)
+    assert "ya está hecho" in capsys.readouterr().out
+    assert (copy / "prueba-s0.json").read_bytes() == before
+    other = Experiment("prueba", "Otra configuración.", dataset="fashion_mnist", epochs=3)
+    with pytest.raises(records.RecordError, match="otra configuración.*--repeat"):
+        runner.run(other, 0, folder=copy)
+
+
+def test_interruption_leaves_nothing(tmp_path, tiny_dataset, monkeypatch):
+    from helpers.experiments import runner
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "load_dataset", lambda name: tiny_dataset)
+    monkeypatch.setattr(runner, "part_report", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(SMALL, 0, folder=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_verify_accepts_an_intact_folder(copy):
+    assert records.verify(copy) == []
+    assert main(["--folder", str(copy), "verify"]) == 0
+
+
+@pytest.mark.parametrize("name", ["prueba-s0.json", "prueba-s1.json", "prueba-s0.weights.h5"])
+def test_one_byte_is_enough(copy, name, capsys):
+    path = copy / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert main(["--folder", str(copy), "verify"]) == 1
+    assert name in capsys.readouterr().out
+
+
+def test_verify_names_missing_and_extra_files(copy):
+    (copy / "prueba-s1.json").unlink()
+    (copy / "suelto.json").write_text("{}", encoding="utf-8")
+    problems = "\n".join(records.verify(copy))
+    assert "prueba-s1.json: está en SHA256SUMS y no en la carpeta" in problems
+    assert "suelto.json: está en la carpeta y no en SHA256SUMS" in problems
+
+
+def test_verify_checks_the_schema_even_with_good_sums(copy):
+    path = copy / "prueba-s0.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    del record["best_epoch"]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    records.write_sums(copy)
+    assert any("prueba-s0.json: falta la clave «best_epoch»" in problem for problem in records.verify(copy))
+
+
+def test_missing_record_says_how_to_make_it(folder):
+    with pytest.raises(records.RecordError, match="run baseline --seed 7"):
+        records.load_record("baseline", 7, folder)
+
+
+def test_load_seeds_is_in_order(folder):
+    assert [record["seed"] for record in records.load_seeds("prueba", folder)] == [0, 1]
+
+
+def test_table_has_one_row_per_run(copy, capsys):
+    assert main(["--folder", str(copy), "table"]) == 0
+    assert capsys.readouterr().out.count("| prueba |") == 2
+
+
+def test_unknown_name_lists_the_known_ones(capsys):
+    with pytest.raises(KeyError, match="baseline"):
+        find_experiment("bseline")
+    assert main(["run", "bseline"]) == 2
+    assert "baseline" in capsys.readouterr().err
+
+
+def test_every_experiment_builds_its_network():
+    from helpers.models import build_cnn
+
+    for experiment in CATALOGUE.values():
+        build_cnn(**experiment.network)
+    assert CATALOGUE["baseline"].network == {}
+
+
+def test_committed_results_are_intact():
+    assert records.verify() == []
+
+
+def test_committed_records_match_the_catalogue():
+    """Un registro de un experimento del catálogo se hizo con la configuración que el catálogo dice hoy."""
+    for record in records.all_records():
+        assert record["config"] == records.rounded(find_experiment(record["experiment"]).config())
+
+
+def test_records_are_read_without_tensorflow():
+    code = "import sys; from helpers.experiments import records; records.all_records(); sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
