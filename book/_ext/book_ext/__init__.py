@@ -5,6 +5,7 @@ Cada módulo hace una sola cosa y trae su propio `setup(app)`:
 - `search`: búsqueda en español que no distingue acentos;
 - `interface`: textos de la interfaz que el tema deja en inglés;
 - `alt_text`: el texto alternativo que traen las figuras guardadas en los cuadernos;
+- `bibliography`: las referencias, con sus palabras de enlace en español;
 - `maths`: MathJax copiado dentro del libro, solo donde hay fórmulas;
 - `polish`: retoques del HTML ya escrito y archivos que pide el servidor web;
 - `repository`: aviso de que la dirección del repositorio es provisional.
@@ -12,9 +13,9 @@ Cada módulo hace una sola cosa y trae su propio `setup(app)`:
 Los controles interactivos tendrán aquí su módulo: leerá los `<div data-control="…">` de cada página.
 """
 
-from . import alt_text, interface, maths, polish, repository, search
+from . import alt_text, bibliography, interface, maths, polish, repository, search
 
-MODULES = (search, interface, alt_text, maths, polish, repository)
+MODULES = (search, interface, alt_text, bibliography, maths, polish, repository)
 
 
 def setup(app):

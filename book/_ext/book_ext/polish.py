@@ -1,15 +1,35 @@
 """Retoques del HTML ya escrito: lo que las plantillas del tema traen fijo y no se puede configurar."""
 
+import json
 import re
 from pathlib import Path
 
-# Texto fijo de las plantillas → texto del libro.
-REPLACEMENTS = {}
+from .interface import SEARCH_MESSAGES
 
-# 1,4 MB de iconos en JavaScript: las fuentes web de iconos, que ya van en el libro, bastan.
+# Texto fijo de las plantillas → texto del libro.
+REPLACEMENTS = {
+    'title="Toggle primary sidebar"': 'title="Mostrar u ocultar el índice" aria-label="Mostrar u ocultar el índice"',
+    'title="Toggle secondary sidebar"': 'title="Contenidos de esta página" aria-label="Contenidos de esta página"',
+    'class="bd-links bd-docs-nav" aria-label="Main"': 'class="bd-links bd-docs-nav" aria-label="Índice del libro"',
+    '<nav aria-label="Page">': '<nav aria-label="Contenidos de esta página">',
+    'alt="Binder logo"': 'alt=""',
+    'alt="Colab logo"': 'alt=""',
+    '<i class="fas fa-rocket"></i>': '<i class="fas fa-rocket"></i><span class="boton-ejecutar">Ejecutar</span>',
+    "title=Issue%20on%20page%20%2F": "title=P%C3%A1gina%20%2F",
+    "&body=Your%20issue%20content%20here.": "&amp;body=%C2%BFQu%C3%A9%20falla%20y%20d%C3%B3nde%3F",
+}
+
+# 1,4 MB de iconos en JavaScript (la ruta depende de la versión del tema): bastan las fuentes web de iconos.
 _FONTAWESOME = re.compile(
-    r"\s*<script[^>]*scripts/fontawesome\.js[^>]*></script>|\s*<link[^>]*scripts/fontawesome\.js[^>]*/?>"
+    r"\s*<(?:script|link)[^>]*/(?:scripts/fontawesome|fontawesome/[\d.]+/js/all\.min)\.js[^>]*>(?:</script>)?"
 )
+_UNUSED_FILES = (
+    "scripts/fontawesome.js*",
+    "vendor/fontawesome/*/js/*",
+    "**/*.map",  # solo sirven para depurar el tema
+    "*webpack-macros.html",
+)
+_REPEATED_TITLE = re.compile(r"<title>(.+?) (?:—|&#8212;|-) \1</title>")
 
 INDEX_PAGE = """<!DOCTYPE html>
 <html lang="es">
@@ -28,9 +48,44 @@ INDEX_PAGE = """<!DOCTYPE html>
 def polish_html(html):
     """Devuelve la página sin el programa de iconos y con los textos fijos en español."""
     html = _FONTAWESOME.sub("", html)
+    html = _REPEATED_TITLE.sub(r"<title>\1</title>", html)
     for old, new in REPLACEMENTS.items():
         html = html.replace(old, new)
     return html
+
+
+def rewrite(path, change):
+    """Aplica `change` al texto de un archivo y lo guarda solo si cambia."""
+    text = path.read_text(encoding="utf-8")
+    changed = change(text)
+    if changed != text:
+        path.write_text(changed, encoding="utf-8")
+
+
+def append_once(line):
+    """Devuelve una función que añade `line` al final de un texto que aún no la tenga."""
+    return lambda text: text if line in text else f"{text}\n{line}\n"
+
+
+def polish_scripts(static):
+    """Retoca los programas del tema y de Sphinx en la carpeta `static`.
+
+    - translations.js: los mensajes del buscador.
+    - documentation_options.js: desde el disco el navegador no deja leer otras páginas, así que el buscador no
+      intenta mostrar extractos (y no llena la consola de errores).
+    - el tema: sin sus mensajes informativos, para que la consola solo enseñe errores.
+    """
+    messages = json.dumps(SEARCH_MESSAGES, ensure_ascii=False)
+    rewrite(static / "translations.js", append_once(f"Object.assign(Documentation.TRANSLATIONS, {messages});"))
+    rewrite(
+        static / "documentation_options.js",
+        append_once('DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = location.protocol !== "file:";'),
+    )
+    for script in static.glob("scripts/*theme.js"):
+        rewrite(script, lambda text: text.replace("console.log(", "void("))
+    for pattern in _UNUSED_FILES:
+        for unused in static.glob(pattern):
+            unused.unlink()
 
 
 def polish_site(app, exception):
@@ -38,13 +93,9 @@ def polish_site(app, exception):
     if exception or app.builder.format != "html":
         return
     site = Path(app.outdir)
+    polish_scripts(site / "_static")
     for page in site.rglob("*.html"):
-        html = page.read_text(encoding="utf-8")
-        polished = polish_html(html)
-        if polished != html:
-            page.write_text(polished, encoding="utf-8")
-    for script in site.glob("_static/scripts/fontawesome.js*"):
-        script.unlink()
+        rewrite(page, polish_html)
     index = INDEX_PAGE.format(title=app.config.html_title, url=f"{app.config.root_doc}.html")
     (site / "index.html").write_text(index, encoding="utf-8")
     # Sin este archivo, GitHub Pages no publica las carpetas que empiezan por «_» y el libro pierde su CSS.

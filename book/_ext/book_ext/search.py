@@ -69,6 +69,13 @@ class AccentlessSpanish(SearchSpanish):
         return stem(word)
 
 
+def add_summaries(app, pagename, templatename, context, doctree):
+    """Añade a la página de búsqueda los extractos que tampoco distinguen acentos."""
+    if pagename == "search":
+        app.add_js_file("busqueda.js", priority=900, loading_method="defer")
+
+
 def setup(app):
-    """Registra el idioma de búsqueda del libro."""
+    """Registra el idioma de búsqueda del libro y los extractos de los resultados."""
     app.add_search_language(AccentlessSpanish)
+    app.connect("html-page-context", add_summaries)

@@ -1,0 +1,30 @@
+// Extractos de los resultados: del artículo (sin menús ni pie) y alrededor de la palabra buscada, con o sin acentos.
+"use strict";
+
+const CONTEXT = 240;
+
+// Quita los acentos letra a letra, así que las posiciones del texto no cambian; conserva la ñ.
+const foldText = (text) =>
+  text.normalize("NFC").toLowerCase().replace(/[áéíóúü]/g, (c) => "aeiouu"["áéíóúü".indexOf(c)]);
+
+Search.htmlToText = (html, anchor) => {
+  const page = new DOMParser().parseFromString(html, "text/html");
+  page.querySelectorAll(".headerlink, script, style").forEach((element) => element.remove());
+  const article = page.querySelector("article.bd-article");
+  const section = anchor ? page.getElementById(decodeURIComponent(anchor.slice(1))) : null;
+  return (section ?? article)?.textContent ?? "";
+};
+
+Search.makeSearchSummary = (html, keywords, anchor) => {
+  const text = Search.htmlToText(html, anchor).normalize("NFC").replace(/\s+/g, " ").trim();
+  if (!text) return null;
+  const folded = foldText(text);
+  const found = [...keywords].map((word) => folded.indexOf(foldText(word))).filter((i) => i >= 0);
+  const start = Math.max(Math.min(...found, text.length) - CONTEXT / 2, 0);
+  const from = found.length ? start : 0;
+  const summary = document.createElement("p");
+  summary.classList.add("context");
+  summary.textContent =
+    (from > 0 ? "…" : "") + text.slice(from, from + CONTEXT) + (from + CONTEXT < text.length ? "…" : "");
+  return summary;
+};
