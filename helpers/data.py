@@ -84,7 +84,8 @@ class ImageDataset:
             x, y = np.asarray(getattr(self, f"x_{part}")), as_integer_labels(getattr(self, f"y_{part}"))
             if x.ndim != 4 or x.dtype != np.uint8:
                 raise ValueError(
-                    f"x_{part} debe ser uint8 con forma (imágenes, alto, ancho, canales); es {x.dtype} {x.shape}."
+                    f"x_{part} debe ser uint8 con forma (imágenes, alto, ancho, canales); "
+                    f"es {x.dtype} {x.shape}."
                 )
             _check_same_length(x, y)
             _check_label_range(y, self.num_classes, f"y_{part}")
@@ -116,11 +117,12 @@ class ImageDataset:
 def load_dataset(name="fashion_mnist", path=None, *, seed=0):
     """Carga un conjunto de imágenes y lo reparte en tres partes, con todas las clases en la misma proporción.
 
-    - `"fashion_mnist"`: la muestra que viaja con el libro: 6000, 1000 y 2000 imágenes. No necesita red. Cada imagen
-      de 28×28 se rodea de 2 píxeles negros (32×32) y su único canal se repite 3 veces, para que entre sin cambios en
-      la red del libro.
-    - `"cifar10"`: 45 000, 5000 y 10 000 imágenes. Sale del archivo `path`; si no se da, del que indica la variable de
-      entorno `CIFAR10_NPZ`; si no existe esa variable, de la caché de Keras o de su descarga (170 MB).
+    - `"fashion_mnist"`: la muestra que viaja con el libro: 6000, 1000 y 2000 imágenes. No necesita red. Cada
+      imagen de 28×28 se rodea de 2 píxeles negros (32×32) y su único canal se repite 3 veces, para que entre
+      sin cambios en la red del libro.
+    - `"cifar10"`: 45 000, 5000 y 10 000 imágenes. Sale del archivo `path`; si no se da, del que indica la
+      variable de entorno `CIFAR10_NPZ`; si no existe esa variable, de la caché de Keras o de su descarga
+      (170 MB).
 
     Argumentos:
         name: `"fashion_mnist"` o `"cifar10"`.
@@ -141,7 +143,8 @@ def load_dataset(name="fashion_mnist", path=None, *, seed=0):
     if name == "fashion_mnist":
         if path is not None:
             raise ValueError(
-                "`path` solo sirve con «cifar10»: la muestra de Fashion-MNIST viaja con el libro. Quita ese argumento, "
+                "`path` solo sirve con «cifar10»: la muestra de Fashion-MNIST viaja con el libro. "
+                "Quita ese argumento, "
                 'o escribe load_dataset("cifar10", path=…).'
             )
         pool, test, facts = _read_sample()
@@ -183,7 +186,9 @@ def subset(dataset, n_train, n_val=None, n_test=None, seed=0):
         x, y = getattr(dataset, f"x_{part}"), getattr(dataset, f"y_{part}")
         if n is not None:
             if not 1 <= n <= len(y):
-                raise ValueError(f"n_{part} debe estar entre 1 y {len(y)}, las imágenes que hay; se pidieron {n}.")
+                raise ValueError(
+                    f"n_{part} debe estar entre 1 y {len(y)}, las imágenes que hay; se pidieron {n}."
+                )
             chosen = _stratified_choice(y, n, np.random.RandomState(seed))
             x, y = x[chosen], y[chosen]
         parts |= {f"x_{part}": x, f"y_{part}": y}
@@ -213,8 +218,8 @@ def to_float(x):
 def as_integer_labels(y):
     """Da las etiquetas como enteros en una sola dimensión.
 
-    La forma (N, 1), que es la de CIFAR-10 en Keras, es traicionera: comparada con una predicción de forma (N,) da una
-    tabla de N×N sin ningún error, y la exactitud sale cerca de 0.1.
+    La forma (N, 1), que es la de CIFAR-10 en Keras, es traicionera: comparada con una predicción de forma
+    (N,) da una tabla de N×N sin ningún error, y la exactitud sale cerca de 0.1.
 
     Argumentos:
         y: enteros con forma (N,) o (N, 1), o *one-hot* con forma (N, K).
@@ -235,7 +240,9 @@ def as_integer_labels(y):
     y = y.reshape(-1)
     labels = y.astype(np.int64) if np.isfinite(y).all() else None
     if labels is None or (labels != y).any():
-        raise ValueError("Las etiquetas deben ser números enteros; hay valores con decimales o que no son números.")
+        raise ValueError(
+            "Las etiquetas deben ser números enteros; hay valores con decimales o que no son números."
+        )
     if (labels < 0).any():
         raise ValueError(f"Las etiquetas empiezan en 0; hay una que vale {labels.min()}.")
     return labels
@@ -252,7 +259,8 @@ def one_hot(y, num_classes):
         float32, (N, K).
 
     Lanza:
-        ValueError: si alguna etiqueta no cabe en `num_classes`, o si `y` ya es *one-hot* con otro número de clases.
+        ValueError: si alguna etiqueta no cabe en `num_classes`, o si `y` ya es *one-hot* con otro número de
+            clases.
     """
     shape = np.shape(y)
     if len(shape) == 2 and shape[1] > 1 and shape[1] != num_classes:
@@ -275,15 +283,16 @@ def make_batches(x, y=None, *, batch_size=32, shuffle=False, seed=0, augment=Non
         batch_size: imágenes por lote; el último puede traer menos.
         shuffle: si es `True`, cada época llega en un orden nuevo.
         seed: semilla del orden. La misma semilla da los mismos órdenes, valga lo que valga la semilla global.
-        augment: función o capa de Keras que recibe un lote float32 (B, alto, ancho, canales) y devuelve otro igual de
-            grande. A una capa se la llama con `training=True`.
+        augment: función o capa de Keras que recibe un lote float32 (B, alto, ancho, canales) y devuelve otro
+            igual de grande. A una capa se la llama con `training=True`.
         num_classes: si se da, las etiquetas salen *one-hot* (B, num_classes) float32; si no, tal como llegan.
 
     Devuelve:
         Un `tf.data.Dataset` de imágenes, o de parejas (imágenes, etiquetas).
 
     Lanza:
-        ValueError: formas, tipos o valores inadecuados; `x` e `y` de distinta longitud; un aumento que cambia la forma.
+        ValueError: formas, tipos o valores inadecuados; `x` e `y` de distinta longitud; un aumento que cambia
+            la forma.
         ModuleNotFoundError: si falta TensorFlow.
     """
     x = np.asarray(x)
@@ -303,13 +312,14 @@ def make_batches(x, y=None, *, batch_size=32, shuffle=False, seed=0, augment=Non
 
     import tensorflow as tf  # isort: skip
 
-    with tf.device("/CPU:0"):  # aunque haya GPU, los datos enteros se quedan en la memoria del procesador
-        images = tf.convert_to_tensor(x)
+    with tf.device("/CPU:0"):  # aunque haya GPU, los lotes se preparan en el procesador
         labels = None if y is None else tf.convert_to_tensor(y)
         order = _shuffled_order(tf, len(x), seed) if shuffle else tf.data.Dataset.range(len(x))
 
     def gather(chosen):
-        pixels = tf.cast(tf.gather(images, chosen), tf.float32)
+        # numpy_function lee los píxeles de `x` sin duplicarlo; `from_tensor_slices` guardaría otra copia.
+        pixels = tf.numpy_function(lambda positions: x[positions], [chosen], x.dtype, stateful=False)
+        pixels = tf.cast(tf.ensure_shape(pixels, [None, *x.shape[1:]]), tf.float32)
         pixels = pixels / 255.0 if x.dtype == np.uint8 else pixels
         return pixels if labels is None else (pixels, tf.gather(labels, chosen))
 
@@ -345,7 +355,7 @@ def write_image_folder(x, y, class_names, folder):
     _check_label_range(y, len(class_names), "y")
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(
-            f"La carpeta «{folder}» no está vacía, y mezclar imágenes viejas y nuevas daría un conjunto falso. "
+            f"La carpeta «{folder}» no está vacía, y mezclar imágenes viejas y nuevas falsearía el conjunto. "
             "Usa otra carpeta o vacía esa."
         )
     for class_name in class_names:
@@ -356,15 +366,15 @@ def write_image_folder(x, y, class_names, folder):
     return folder
 
 
-# --- La muestra de Fashion-MNIST -------------------------------------------------------------------------------------
+# --- La muestra de Fashion-MNIST ----------------------------------------------------------------------------
 
 
 def _read_sample():
     """Lee el mosaico y su ficha, y comprueba la huella antes de entregar nada."""
     card_path, png_path = SAMPLE_FOLDER / "fashion_mnist.json", SAMPLE_FOLDER / "fashion_mnist.png"
     remedy = (
-        "Recupéralo con «git checkout -- helpers/sample» o descarga el libro de nuevo; también se puede rehacer con "
-        "«python -m helpers.sample.make_sample CARPETA_IDX»."
+        "Recupéralo con «git checkout -- helpers/sample» o descarga el libro de nuevo; también se puede "
+        "rehacer con «python -m helpers.sample.make_sample CARPETA_IDX»."
     )
     for path in (card_path, png_path):
         if not path.is_file():
@@ -379,18 +389,21 @@ def _read_sample():
         with Image.open(png_path) as image:
             sprite = np.asarray(image)
     except (OSError, SyntaxError, ValueError, zlib.error) as error:
-        raise ValueError(f"«{png_path}» está dañado: no se puede leer como PNG ({error}). {remedy}") from error
+        raise ValueError(
+            f"«{png_path}» está dañado: no se puede leer como PNG ({error}). {remedy}"
+        ) from error
     both = np.concatenate([labels["train"], labels["test"]])
     rows = len(both) // columns
-    if sprite.shape != (rows * tile, columns * tile):
-        raise ValueError(f"«{png_path}» está dañado: mide {sprite.shape} y no {(rows * tile, columns * tile)}. {remedy}")
+    size = (rows * tile, columns * tile)
+    if sprite.shape != size:
+        raise ValueError(f"«{png_path}» está dañado: mide {sprite.shape} y no {size}. {remedy}")
     tiles = sprite.reshape(rows, tile, columns, tile).swapaxes(1, 2).reshape(-1, tile, tile)
     if content_sha256(tiles, both) != expected:
         raise ValueError(
             f"«{png_path}» o «{card_path.name}» está dañado: los datos no tienen la huella esperada. {remedy}"
         )
     n_train = len(labels["train"])
-    # En el mosaico las imágenes van clase por clase; la semilla fija solo evita que x_test[:9] sean nueve camisetas.
+    # En el mosaico las imágenes van clase por clase: sin barajar, x_test[:9] serían nueve camisetas.
     shuffled = np.random.RandomState(0).permutation(len(labels["test"]))
     facts = {key: card[key] for key in ("class_names", "source", "license", "sha256")}
     pool = _frame(tiles[:n_train]), labels["train"]
@@ -399,18 +412,18 @@ def _read_sample():
 
 
 def _frame(tiles):
-    """De (N, 28, 28) a (N, 32, 32, 3): borde de ceros, que es el fondo de estas imágenes, y tres canales iguales."""
+    """De (N, 28, 28) a (N, 32, 32, 3): borde de ceros, el fondo de estas imágenes, y tres canales iguales."""
     framed = np.zeros((len(tiles), *_IMAGE_SHAPE), np.uint8)
     border = (_IMAGE_SHAPE[0] - tiles.shape[1]) // 2
     framed[:, border:-border, border:-border, :] = tiles[..., None]
     return framed
 
 
-# --- CIFAR-10 --------------------------------------------------------------------------------------------------------
+# --- CIFAR-10 -----------------------------------------------------------------------------------------------
 
 
 def _read_cifar10(path):
-    """Busca CIFAR-10 en `path`, en `CIFAR10_NPZ` o en Keras, por ese orden y sin pasar de uno a otro si falla."""
+    """Lee CIFAR-10 de `path`, si no de `CIFAR10_NPZ`, si no de Keras. Un fallo no pasa al siguiente."""
     asked_by = "el argumento `path`"
     if path is None and os.environ.get("CIFAR10_NPZ"):
         path, asked_by = os.environ["CIFAR10_NPZ"], "la variable de entorno CIFAR10_NPZ"
@@ -439,7 +452,7 @@ def _read_cifar10(path):
     facts = {
         "class_names": CIFAR10_CLASS_NAMES,
         "source": f"CIFAR-10 (Krizhevsky, 2009), https://www.cs.toronto.edu/~kriz/cifar.html ({origin})",
-        "license": "Sin licencia publicada; sus autores piden citar Krizhevsky (2009). El libro no la distribuye.",
+        "license": "Sin licencia publicada; se pide citar Krizhevsky (2009). El libro no la distribuye.",
         "sha256": digest.hexdigest(),
     }
     x_test = arrays["x_test"]
@@ -452,12 +465,13 @@ def _read_npz(path, asked_by):
     """Lee los cuatro arrays de un `.npz`; cada fallo dice qué archivo y qué hacer."""
     if not path.is_file():
         raise FileNotFoundError(
-            f"No existe el archivo «{path}» que indica {asked_by}. Corrige la ruta, o quítala para que Keras descargue "
-            'CIFAR-10; sin red puedes seguir con load_dataset("fashion_mnist").'
+            f"No existe el archivo «{path}» que indica {asked_by}. Corrige la ruta, o quítala para que Keras "
+            'descargue CIFAR-10; sin red puedes seguir con load_dataset("fashion_mnist").'
         )
     if not zipfile.is_zipfile(path):
         raise ValueError(
-            f"«{path}» no es un archivo .npz completo: está truncado o es de otro tipo. Cópialo o descárgalo de nuevo."
+            f"«{path}» no es un archivo .npz completo: está truncado o es de otro tipo. "
+            "Cópialo o descárgalo de nuevo."
         )
     keys = ("x_train", "y_train", "x_test", "y_test")
     try:
@@ -466,7 +480,8 @@ def _read_npz(path, asked_by):
             if missing:
                 found = ", ".join(archive.files) or "ninguno"
                 raise KeyError(
-                    f"A «{path}» le falta {' y '.join(missing)}. Debe contener {', '.join(keys)}; contiene: {found}."
+                    f"A «{path}» le falta {' y '.join(missing)}. "
+                    f"Debe contener {', '.join(keys)}; contiene: {found}."
                 )
             return {key: archive[key] for key in keys}
     except KeyError as error:
@@ -490,7 +505,7 @@ def _download_cifar10():
     from helpers._keras import keras
 
     if not _is_cifar10_cached():
-        print("Descargando CIFAR-10 (170 MB); puede tardar varios minutos. Solo ocurre la primera vez.", flush=True)
+        print("Descargando CIFAR-10 (170 MB). Puede tardar varios minutos; solo ocurre una vez.", flush=True)
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_SILENCE_SECONDS)  # sin esto, una red que no contesta dejaría la celda esperando
     try:
@@ -519,21 +534,22 @@ def _no_cifar10_message(error):
         f"Causa: {error or type(error).__name__}\n"
         "Qué puedes hacer:\n"
         "  1. Comprueba la conexión a internet y repite la celda: se descarga una sola vez (170 MB).\n"
-        "  2. Si tienes los datos en un archivo .npz (x_train, y_train, x_test, y_test), indícalo:\n"
-        '     load_dataset("cifar10", path="cifar10.npz"), o pon su ruta en la variable de entorno CIFAR10_NPZ.\n'
-        "  3. Si una descarga anterior quedó a medias, borra lo que empiece por «cifar-10-batches-py-target» en la\n"
-        "     carpeta de datos de Keras (~/.keras/datasets) y repite.\n"
+        "  2. Si tienes los datos en un archivo .npz (x_train, y_train, x_test, y_test), indica cuál:\n"
+        '     load_dataset("cifar10", path="cifar10.npz"), o la variable de entorno CIFAR10_NPZ.\n'
+        "  3. Si una descarga anterior quedó a medias, borra lo que empiece por\n"
+        "     «cifar-10-batches-py-target» en ~/.keras/datasets y repite.\n"
         '  4. Sigue sin red con la muestra incluida en el libro: load_dataset("fashion_mnist").'
     )
 
 
-# --- Piezas comunes --------------------------------------------------------------------------------------------------
+# --- Piezas comunes -----------------------------------------------------------------------------------------
 
 
 def _unknown_name_message(name):
     close = difflib.get_close_matches(str(name).lower().replace("-", ""), DATASETS, n=1, cutoff=0.5)
     suggestion = f" ¿Querías decir «{close[0]}»?" if close else ""
-    return f"No hay ningún conjunto de datos llamado «{name}».{suggestion} Los que hay: {', '.join(DATASETS)}."
+    available = ", ".join(DATASETS)
+    return f"No hay ningún conjunto de datos llamado «{name}».{suggestion} Los que hay: {available}."
 
 
 def _thousands(n):
@@ -544,20 +560,22 @@ def _thousands(n):
 def _stratified_choice(y, n, random):
     """Elige `n` posiciones con las clases en la proporción de `y`, y las devuelve barajadas.
 
-    Cuando la proporción no da enteros, las plazas que sobran van a las clases con mayor resto (y, a igual resto, a la
-    de menor etiqueta). `random` es un `RandomState`: su secuencia no cambia entre versiones de NumPy.
+    Cuando la proporción no da enteros, las plazas que sobran van a las clases con mayor resto (y, a igual
+    resto, a la de menor etiqueta). `random` es un `RandomState`: su secuencia no cambia entre versiones de
+    NumPy.
     """
     classes, counts = np.unique(y, return_counts=True)
     quotas, remainders = np.divmod(n * counts, len(y))
     quotas[np.argsort(-remainders, kind="stable")[: n - quotas.sum()]] += 1
     chosen = [
-        random.permutation(np.flatnonzero(y == label))[:quota] for label, quota in zip(classes, quotas, strict=True)
+        random.permutation(np.flatnonzero(y == label))[:quota]
+        for label, quota in zip(classes, quotas, strict=True)
     ]
     return random.permutation(np.concatenate(chosen))
 
 
 def _gather(x, positions):
-    """`x[positions]` en memoria seguida y sin copias intermedias de todo `x`, aunque `x` sea una vista traspuesta."""
+    """`x[positions]` en memoria seguida, sin copiar antes todo `x` aunque sea una vista traspuesta."""
     chosen = np.empty((len(positions), *x.shape[1:]), x.dtype)
     for start in range(0, len(positions), 1000):
         chosen[start : start + 1000] = x[positions[start : start + 1000]]
@@ -569,7 +587,8 @@ def _from_one_hot(y):
     wrong = np.flatnonzero((ones != 1) | ((y != 0) & (y != 1)).any(axis=1))
     if len(wrong):
         raise ValueError(
-            f"Cada fila de unas etiquetas one-hot tiene un solo 1 y el resto ceros; la fila {wrong[0]} no cumple."
+            "Cada fila de unas etiquetas one-hot tiene un solo 1 y el resto ceros; "
+            f"la fila {wrong[0]} no cumple."
         )
     return y.argmax(axis=1).astype(np.int64)
 
@@ -602,15 +621,14 @@ def _check_label_range(labels, num_classes, what):
 def _shuffled_order(tf, n, seed):
     """Posiciones de 0 a n-1 en un orden nuevo cada vez que se recorren.
 
-    `Dataset.shuffle` mezcla su semilla con la global, así que no cumpliría «misma semilla, mismo orden». Aquí el orden
-    solo depende de `seed` y del número de época.
+    `Dataset.shuffle` mezcla su semilla con la global, así que no cumpliría «misma semilla, mismo orden». Aquí
+    el orden solo depende de `seed` y del número de época.
     """
     epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     def one_epoch(_):
-        keys = tf.random.stateless_uniform(
-            [n], seed=tf.stack([tf.constant(seed, tf.int64), epoch.assign_add(1)]), minval=None, maxval=None, dtype=tf.int64
-        )
+        both = tf.stack([tf.constant(seed, tf.int64), epoch.assign_add(1)])
+        keys = tf.random.stateless_uniform([n], seed=both, minval=None, maxval=None, dtype=tf.int64)
         return tf.data.Dataset.from_tensor_slices(tf.argsort(keys))
 
     return tf.data.Dataset.range(1).flat_map(one_epoch).apply(tf.data.experimental.assert_cardinality(n))
@@ -623,10 +641,13 @@ def _augmented(tf, keras, batches, augment, image_shape):
         pixels = tf.cast(call(pixels), tf.float32)
         return (pixels, *labels) if labels else pixels
 
-    # Sin num_parallel_calls: en paralelo, las capas sacarían sus números al azar en un orden que cambia cada vez.
+    # Sin num_parallel_calls: en paralelo, las capas sacarían sus números al azar en un orden imprevisible.
     augmented = batches.map(apply)
     spec = augmented.element_spec
     shape = (spec[0] if isinstance(spec, tuple) else spec).shape
     if not shape.is_compatible_with([None, *image_shape]):
-        raise ValueError(f"El aumento cambia la forma de las imágenes: de {tuple(image_shape)} a {tuple(shape[1:])}.")
+        raise ValueError(
+            f"El aumento cambia la forma de las imágenes: de {tuple(image_shape)} a {tuple(shape[1:])}. "
+            "Debe devolver un lote igual de grande; para otro tamaño, cambia las imágenes antes."
+        )
     return augmented

@@ -68,17 +68,20 @@ def read_idx(folder, stem):
         content = gzip.decompress(packed.read_bytes())
     else:
         raise FileNotFoundError(
-            f"No está «{packed.name}» en «{folder}». Indica la carpeta con los cuatro archivos idx de Fashion-MNIST "
-            "(en Debian: apt install dataset-fashion-mnist)."
+            f"No está «{packed.name}» en «{folder}». Indica la carpeta con los cuatro archivos idx de "
+            "Fashion-MNIST (en Debian: apt install dataset-fashion-mnist)."
         )
     if content[:3] != b"\x00\x00\x08":
-        raise ValueError(f"«{stem}» no es un archivo idx de bytes: empieza por {content[:4].hex()}. Descárgalo de nuevo.")
+        raise ValueError(
+            f"«{stem}» no es un archivo idx de bytes: empieza por {content[:4].hex()}. Descárgalo de nuevo."
+        )
     rank = content[3]
     start = 4 + 4 * rank
     shape = struct.unpack(f">{rank}I", content[4:start])
     if len(content) - start != np.prod(shape):
         raise ValueError(
-            f"«{stem}» anuncia {np.prod(shape)} bytes de datos y tiene {len(content) - start}. Descárgalo de nuevo."
+            f"«{stem}» anuncia {np.prod(shape)} bytes de datos y tiene {len(content) - start}. "
+            "Descárgalo de nuevo."
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
@@ -97,7 +100,9 @@ def read_published(folder):
         for stem, array in zip(stems, parts[part], strict=True):
             header = struct.pack(f">4B{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
             if hashlib.sha256(header + array.tobytes()).hexdigest() != SOURCE_SHA256[stem]:
-                raise ValueError(f"«{stem}» no es el archivo publicado de Fashion-MNIST. Descárgalo de nuevo.")
+                raise ValueError(
+                    f"«{stem}» no es el archivo publicado de Fashion-MNIST. Descárgalo de nuevo."
+                )
     return parts
 
 
@@ -139,7 +144,8 @@ def build_sample(parts, per_class=None, columns=COLUMNS, seed=SEED):
     png = buffer.getvalue()
     card = {
         "name": "fashion_mnist",
-        "source": "Fashion-MNIST (Xiao, Rasul y Vollgraf, 2017), https://github.com/zalandoresearch/fashion-mnist",
+        "source": "Fashion-MNIST (Xiao, Rasul y Vollgraf, 2017), "
+        "https://github.com/zalandoresearch/fashion-mnist",
         "license": "MIT, © 2017 Zalando SE (texto completo en LICENSE.txt)",
         "made_by": "python -m helpers.sample.make_sample",
         "class_names": list(CLASS_NAMES),
@@ -168,7 +174,8 @@ def main(arguments=None):
     (options.salida / "fashion_mnist.png").write_bytes(png)
     # newline fijo: en Windows el JSON debe salir con los mismos bytes
     (options.salida / "fashion_mnist.json").write_text(card, encoding="utf-8", newline="\n")
-    print(f"fashion_mnist.png: {len(png) / 1e6:.2f} MB · fashion_mnist.json: {len(card.encode()) / 1e3:.0f} kB")
+    weights = len(png) / 1e6, len(card.encode("utf-8")) / 1e3
+    print(f"fashion_mnist.png: {weights[0]:.2f} MB · fashion_mnist.json: {weights[1]:.0f} kB")
 
 
 if __name__ == "__main__":
