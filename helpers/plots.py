@@ -25,6 +25,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import FancyArrowPatch, Polygon, Rectangle
 from matplotlib.textpath import TextPath
 from matplotlib.ticker import MaxNLocator
+from PIL import Image
 
 TRAIN = "#0072B2"
 VALIDATION = "#D55E00"
@@ -46,8 +47,20 @@ FONTSIZE = 11
 SAVE_DPI = 150
 SHOW_DPI = 100  # 7.2 pulgadas se muestran a 720 píxeles CSS, el ancho de la página
 THIN_SPACE = "\N{NARROW NO-BREAK SPACE}"
+PALETTE_TOLERANCE = 10  # diferencia máxima por canal (de 255) que se acepta al pasar el PNG a 256 colores
 
-_METRIC_NAMES = {"loss": "pérdida", "accuracy": "exactitud", "precision": "precisión", "recall": "exhaustividad"}
+# Colores de lo que no es una serie de entrenamiento, validación o prueba.
+SLATE = "#3D5266"
+PALE = "#B8C4CE"
+HIGHLIGHT = "#D55E00"
+LAYER_COLOURS = {"Conv": "#56B4E9", "Pool": "#CC79A7", "Dense": "#E69F00"}
+
+_METRIC_NAMES = {
+    "loss": "pérdida",
+    "accuracy": "exactitud",
+    "precision": "precisión",
+    "recall": "exhaustividad",
+}
 
 
 @contextmanager
@@ -113,7 +126,8 @@ class BookFigure(Figure):
 
     def __init__(self, *args, alt="", short_title="", fontsize=FONTSIZE, **kwargs):
         """Crea la figura; los demás argumentos son los de `matplotlib.figure.Figure`."""
-        super().__init__(*args, **kwargs)
+        # Se compone a la misma resolución a la que se guarda: el texto mide lo mismo en los dos momentos.
+        super().__init__(*args, **{"dpi": SAVE_DPI, **kwargs})
         self.alt = alt
         self.short_title = short_title
         self.fontsize = fontsize
@@ -128,15 +142,19 @@ class BookFigure(Figure):
         """Devuelve el PNG (bytes): opaco, a 150 puntos por pulgada y sin la versión de matplotlib dentro."""
         buffer = io.BytesIO()
         with _book_style(self.fontsize):
-            self.savefig(
-                buffer,
-                format="png",
-                dpi=SAVE_DPI,
-                facecolor="white",
-                metadata={"Software": None},
-                pil_kwargs={"optimize": True},
-            )
-        return buffer.getvalue()
+            self._settle()
+            self.savefig(buffer, format="png", dpi=SAVE_DPI, facecolor="white", metadata={"Software": None})
+        return _compact_png(buffer.getvalue())
+
+    def _settle(self):
+        """Repite la composición hasta que los ejes no se mueven: cada una parte de donde acabó la anterior."""
+        before = None
+        for _ in range(6):
+            self.draw_without_rendering()
+            now = [tuple(ax.get_position().bounds) for ax in self.axes]
+            if before is not None and np.allclose(before, now, atol=1e-9, rtol=0):
+                return
+            before = now
 
     def _png_metadata(self):
         return {"alt": self.alt, "width": round(self.get_figwidth() * SHOW_DPI)}
@@ -145,6 +163,22 @@ class BookFigure(Figure):
         _prefer_own_png()
         png = base64.b64encode(self.to_png()).decode("ascii")
         return {"image/png": png, "text/plain": repr(self)}, {"image/png": self._png_metadata()}
+
+
+def _compact_png(png):
+    """Quita el canal alfa y, si el ojo no lo nota, pasa el PNG a 256 colores: pesa menos de la mitad."""
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    small = image.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    # El fondo se queda en blanco exacto: en una página blanca, el 254 se ve como una caja.
+    palette = small.getpalette()
+    corner = 3 * small.getpixel((0, 0))
+    palette[corner : corner + 3] = image.getpixel((0, 0))
+    small.putpalette(palette)
+    difference = np.abs(np.asarray(small.convert("RGB"), dtype=np.int16) - np.asarray(image, dtype=np.int16))
+    chosen = small if difference.max() <= PALETTE_TOLERANCE else image
+    buffer = io.BytesIO()
+    chosen.save(buffer, format="PNG", optimize=True, dpi=(SAVE_DPI, SAVE_DPI))
+    return buffer.getvalue()
 
 
 def _prefer_own_png():
@@ -206,7 +240,9 @@ def _text_width(text, fontsize, weight="normal"):
     if not text.strip():
         return 0.0
     path = TextPath((0, 0), text, size=fontsize, prop=FontProperties(family="DejaVu Sans", weight=weight))
-    return path.get_extents().width / 72
+    return (
+        path.vertices[:, 0].max() / 72
+    )  # los puntos de control acotan la curva: basta y es mucho más rápido
 
 
 def _wrap(text, inches, fontsize, weight="normal"):
@@ -247,13 +283,16 @@ def new_figure(nrows=1, ncols=1, *, width=WIDTH, height=3.6, alt, title="", font
         ValueError: si falta el texto alternativo.
     """
     if not str(alt).strip():
-        raise ValueError("Falta el texto alternativo: escribe en `alt` qué muestra la figura, con sus números.")
+        raise ValueError(
+            "Falta el texto alternativo: escribe en `alt` qué muestra la figura, con sus números."
+        )
     with _book_style(fontsize):
         figure = BookFigure(
             figsize=(width, height), layout="constrained", alt=alt, short_title=title, fontsize=fontsize
         )
         subplot_kw = {"axes_class": BookAxes, **subplots.pop("subplot_kw", {})}
         axes = figure.subplots(nrows, ncols, subplot_kw=subplot_kw, **subplots)
+        figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06)
         for ax in np.ravel(axes):
             _dress(ax)
         _set_titles(figure, title)
@@ -330,7 +369,9 @@ def _require_metric(history, metric):
     if curve is not None:
         return curve
     prefixes = ("val_", "train_eval_", "test_")
-    available = sorted(key for key in history if not key.startswith(prefixes) and _curve(history, key) is not None)
+    available = sorted(
+        key for key in history if not key.startswith(prefixes) and _curve(history, key) is not None
+    )
     if not available:
         raise ValueError("El historial está vacío: entrena al menos una época antes de dibujar sus curvas.")
     raise ValueError(
@@ -389,7 +430,9 @@ def _draw_metric(ax, history, metric, metric_label, reevaluated):
         style = {"markerfacecolor": style["color"], **style}
         ax.plot(np.arange(1, curve.size + 1), curve, label=label, linewidth=1.8, markersize=size, **style)
     if not any(np.isfinite(curve).any() for _, curve, _ in curves):
-        ax.text(0.5, 0.5, "sin valores finitos", transform=ax.transAxes, ha="center", va="center", color=MUTED)
+        ax.text(
+            0.5, 0.5, "sin valores finitos", transform=ax.transAxes, ha="center", va="center", color=MUTED
+        )
         ax.set_yticks([])
     ax.set_xlim(0.5, n_epochs + 0.5)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
@@ -431,8 +474,12 @@ def _draw_metric(ax, history, metric, metric_label, reevaluated):
         message = f"{metric_label}: ninguna época de validación tiene un valor finito"
 
     compared, name = (train, "entrenamiento") if again is None else (again, "entrenamiento reevaluado")
-    crossings = find_crossings(compared, validation)
-    if crossings:
+    shared = min(compared.size, validation.size)
+    comparable = np.isfinite(compared[:shared]) & np.isfinite(validation[:shared])
+    crossings = find_crossings(compared[:shared], validation[:shared])
+    if not comparable.any():
+        notes.insert(0, "No hay épocas con las dos curvas finitas en las que buscar cruces.")
+    elif crossings:
         ax.plot(
             [crossing.epoch for crossing in crossings],
             [crossing.value for crossing in crossings],
@@ -451,15 +498,24 @@ def _draw_metric(ax, history, metric, metric_label, reevaluated):
             notes.insert(0, f"Las curvas de {name} y validación se cruzan una vez, en la {where}.")
         else:
             notes.insert(
-                0, f"Las curvas de {name} y validación se cruzan {len(crossings)} veces; la primera, en la {where}."
+                0,
+                f"Las curvas de {name} y validación se cruzan {len(crossings)} veces; "
+                f"la primera, en la {where}.",
             )
     else:
         notes.insert(0, f"Las curvas de {name} y validación no se cruzan.")
     return message, " ".join(notes), phrases
 
 
-def _legend_below(figure, ax, columns=2):
-    """Leyenda bajo los ejes, donde nunca tapa una curva."""
+def _finish_curves(figure, ax, title, subtitle, axes_height):
+    """Pone el título y, bajo los ejes, donde nunca tapa una curva, la leyenda; da alto a lo que ocupan.
+
+    Sin ese reparto, una letra mayor encogería las curvas hasta que no se leyeran.
+    """
+    _set_titles(figure, title, subtitle)
+    columns, rows = _legend_shape(ax, figure)
+    lines = figure.get_suptitle().count("\n") + 1 + rows
+    figure.set_figheight(axes_height + (1.5 * lines + 3.5) * figure.fontsize / 72)
     handles, labels = ax.get_legend_handles_labels()
     figure.legend(
         handles,
@@ -469,13 +525,22 @@ def _legend_below(figure, ax, columns=2):
         frameon=False,
         fontsize=figure.fontsize,
         handlelength=2.8,
+        handletextpad=0.8,
+        columnspacing=2.0,
     )
 
 
-def _legend_columns(ax, figure):
+def _legend_shape(ax, figure):
+    """`(columnas, filas)` de la leyenda más baja que cabe en el ancho de la figura."""
     labels = ax.get_legend_handles_labels()[1]
-    widest = max(_text_width(label, figure.fontsize) for label in labels) + 0.75 * figure.fontsize / FONTSIZE
-    return max(1, min(len(labels), int(figure.get_figwidth() // widest)))
+    extra = 5.8 * figure.fontsize / 72  # el trazo, su separación y la que hay entre columnas
+    for columns in range(len(labels), 1, -1):
+        # matplotlib reparte las entradas por columnas con `array_split`: la primera puede ser más larga.
+        parts = np.array_split(np.arange(len(labels)), columns)
+        widths = [max(_text_width(labels[i], figure.fontsize) for i in part) + extra for part in parts]
+        if sum(widths) <= figure.get_figwidth() - 0.2:
+            return columns, max(len(part) for part in parts)
+    return 1, len(labels)
 
 
 def show_performance_curve(
@@ -506,11 +571,9 @@ def show_performance_curve(
     history = _history_of(training_result)
     n_epochs = _require_metric(history, metric).size
     with _book_style(fontsize):
-        scale = fontsize / FONTSIZE
-        figure, ax = new_figure(height=3.2 + 1.2 * scale, alt="pendiente", fontsize=fontsize)
+        figure, ax = new_figure(alt="pendiente", fontsize=fontsize)
         message, detail, phrases = _draw_metric(ax, history, metric, metric_label, reevaluated)
-        _set_titles(figure, message, detail)
-        _legend_below(figure, ax, _legend_columns(ax, figure))
+        _finish_curves(figure, ax, message, detail, axes_height=2.5)
     figure.alt = alt or (
         f"Curvas de {metric_label.lower()} por época, {_plural(n_epochs, 'época', 'épocas')}: "
         f"{'; '.join(phrases)}. {detail}"
@@ -534,9 +597,8 @@ def plot_learning_curves(result, *, reevaluated=False, title=None, fontsize=FONT
     n_epochs = _require_metric(history, "loss").size
     _require_metric(history, "accuracy")
     with _book_style(fontsize):
-        scale = fontsize / FONTSIZE
-        figure, axes = new_figure(1, 2, height=2.8 + 1.2 * scale, alt="pendiente", fontsize=fontsize)
-        _, loss_detail, loss_phrases = _draw_metric(axes[0], history, "loss", "pérdida", reevaluated)
+        figure, axes = new_figure(1, 2, alt="pendiente", fontsize=fontsize)
+        _, _, loss_phrases = _draw_metric(axes[0], history, "loss", "pérdida", reevaluated)
         _, _, accuracy_phrases = _draw_metric(axes[1], history, "accuracy", "exactitud", reevaluated)
         axes[0].set_ylim(bottom=0)
         best, reason = _best_validation(history, "loss")
@@ -547,9 +609,8 @@ def plot_learning_curves(result, *, reevaluated=False, title=None, fontsize=FONT
             title = "Pérdida y exactitud de entrenamiento, sin validación con la que comparar"
             if _curve(history, "val_loss") is not None:
                 title = "Ninguna época de validación tiene un valor finito"
-        _set_titles(figure, title)
         with_most = max(axes, key=lambda ax: len(ax.get_legend_handles_labels()[1]))
-        _legend_below(figure, with_most, _legend_columns(with_most, figure))
+        _finish_curves(figure, with_most, title, "", axes_height=2.1)
     figure.alt = alt or (
         f"{title}. Dos curvas en {_plural(n_epochs, 'época', 'épocas')}. Pérdida: {'; '.join(loss_phrases)}. "
         f"Exactitud: {'; '.join(accuracy_phrases)}."
@@ -592,8 +653,10 @@ def _show_image(ax, image):
 
 def _class_name(class_names, index):
     if not 0 <= int(index) < len(class_names):
-        raise ValueError(f"La etiqueta {index} no tiene nombre: hay {len(class_names)} clases, de la 0 a la "
-                         f"{len(class_names) - 1}.")
+        raise ValueError(
+            f"La etiqueta {index} no tiene nombre: hay {len(class_names)} clases, de la 0 a la "
+            f"{len(class_names) - 1}."
+        )
     return class_names[int(index)]
 
 
@@ -618,26 +681,51 @@ def _image_grid(n, columns, fontsize, caption_lines, title, alt, gap=0.06):
     caption = caption_lines * line + 0.02
     cell_height = min(cell, 1.6) + caption
     figure = BookFigure(
-        figsize=(WIDTH, title_height + rows * cell_height + 0.1), alt=alt, short_title=title, fontsize=fontsize
+        figsize=(WIDTH, title_height + rows * cell_height + 0.1),
+        alt=alt,
+        short_title=title,
+        fontsize=fontsize,
     )
     width, height = figure.get_size_inches()
     if title:
-        figure.text(0.1 / width, 1 - 0.06 / height, heading, ha="left", va="top", fontsize=fontsize,
-                    fontweight="bold", linespacing=1.2)
+        figure.text(
+            0.1 / width,
+            1 - 0.06 / height,
+            heading,
+            ha="left",
+            va="top",
+            fontsize=fontsize,
+            fontweight="bold",
+            linespacing=1.2,
+        )
     axes = []
     for index in range(n):
         row, column = divmod(index, columns)
         side = min(cell, 1.6) - gap
         left = 0.1 + column * cell + (cell - side) / 2
         bottom = height - title_height - row * cell_height - side
-        ax = figure.add_axes((left / width, bottom / height, side / width, side / height), axes_class=BookAxes)
+        ax = figure.add_axes(
+            (left / width, bottom / height, side / width, side / height), axes_class=BookAxes
+        )
         _hide(ax)
         axes.append(ax)
     return figure, axes
 
 
 def _caption(ax, text, **kwargs):
-    ax.text(0.5, -0.03, text, transform=ax.transAxes, ha="center", va="top", linespacing=1.15, **kwargs)
+    """Pie de imagen, línea a línea: así todas las letras de una fila se apoyan a la misma altura."""
+    fontsize = ax.get_figure(root=True).fontsize
+    for number, line in enumerate(text.split("\n"), start=1):
+        ax.annotate(
+            line,
+            (0.5, 0),
+            xycoords="axes fraction",
+            xytext=(0, -1.25 * fontsize * number + 1),
+            textcoords="offset points",
+            ha="center",
+            va="baseline",
+            **kwargs,
+        )
 
 
 def plot_samples(images, labels, class_names, *, columns=6, title=None, fontsize=FONTSIZE, alt=None):
@@ -701,8 +789,10 @@ def plot_augmentation_grid(
     variants = _as_images(augmented.reshape(n * k, *augmented.shape[2:]), "augmented")
     variants = variants.reshape(n, k, *variants.shape[1:])
     heads = ["original", *(column_titles or [str(i) for i in range(1, k + 1)])]
-    title = title if title is not None else (
-        f"{_plural(k, 'versión', 'versiones')} de cada imagen: cambia la foto, no la etiqueta"
+    title = (
+        title
+        if title is not None
+        else (f"{_plural(k, 'versión', 'versiones')} de cada imagen: cambia la foto, no la etiqueta")
     )
     with _book_style(fontsize):
         line = 1.3 * fontsize / 72
@@ -727,8 +817,9 @@ def plot_augmentation_grid(
                 if row == 0:
                     ax.set_title(heads[column], pad=3, color=INK if column else MUTED)
             if row_titles:
-                figure.text((left - 0.1) / WIDTH, (y + cell / 2) / height, row_titles[row], ha="right",
-                            va="center")
+                figure.text(
+                    (left - 0.1) / WIDTH, (y + cell / 2) / height, row_titles[row], ha="right", va="center"
+                )
     figure.alt = alt or (
         f"Rejilla con {_plural(n, 'imagen original', 'imágenes originales')}, una por fila, y "
         f"{_plural(k, 'versión aumentada', 'versiones aumentadas')} de cada una"
@@ -737,7 +828,9 @@ def plot_augmentation_grid(
     return figure
 
 
-def plot_prediction(image, probabilities, class_names, *, label=None, title=None, fontsize=FONTSIZE, alt=None):
+def plot_prediction(
+    image, probabilities, class_names, *, label=None, title=None, fontsize=FONTSIZE, alt=None
+):
     """Una imagen y, a su lado, la probabilidad que la red da a cada clase.
 
     Argumentos:
@@ -763,16 +856,26 @@ def plot_prediction(image, probabilities, class_names, *, label=None, title=None
         scale = fontsize / FONTSIZE
         height = max(2.6, 0.27 * p.size * scale + 0.75)
         figure, (left, right) = new_figure(
-            1, 2, height=height, alt="pendiente", title=title, fontsize=fontsize,
+            1,
+            2,
+            height=height,
+            alt="pendiente",
+            title=title,
+            fontsize=fontsize,
             gridspec_kw={"width_ratios": [1, 1.7]},
         )
         _show_image(left, array)
         positions = np.arange(p.size)
-        colors = [VALIDATION if i == top else "#B8C4CE" for i in positions]
+        colors = [SLATE if i == top else PALE for i in positions]
         right.barh(positions, p, color=colors, height=0.72)
         for i in positions:
-            right.text(p[i] + 0.015, i, format_number(p[i], 2), va="center",
-                       fontweight="bold" if i == top else "normal")
+            right.text(
+                p[i] + 0.015,
+                i,
+                format_number(p[i], 2),
+                va="center",
+                fontweight="bold" if i == top else "normal",
+            )
         right.set_yticks(positions, class_names)
         right.invert_yaxis()
         right.set_xlim(0, 1.18)
@@ -782,7 +885,9 @@ def plot_prediction(image, probabilities, class_names, *, label=None, title=None
         right.set_xlabel("probabilidad")
     order = np.argsort(-p)[:3]
     ranking = ", ".join(f"{class_names[i]} {format_number(p[i], 2)}" for i in order)
-    figure.alt = alt or f"{title}. A la izquierda, la imagen; a la derecha, las clases más probables: {ranking}."
+    figure.alt = (
+        alt or f"{title}. A la izquierda, la imagen; a la derecha, las clases más probables: {ranking}."
+    )
     return figure
 
 
@@ -820,9 +925,13 @@ def plot_mistakes(
             ax.text(0.5, 0.5, "No hay errores que enseñar.", transform=ax.transAxes, ha="center", color=MUTED)
             return figure
         total = _plural(wrong.size, "error", "errores")
-        title = title if title is not None else (
-            f"Los {chosen.size} errores más seguros de {format_number(int(wrong.size))}: probabilidad de "
-            f"{format_number(confidence[chosen[-1]], 2)} o más"
+        title = (
+            title
+            if title is not None
+            else (
+                f"Los {chosen.size} errores más seguros de {format_number(int(wrong.size))}: probabilidad de "
+                f"{format_number(confidence[chosen[-1]], 2)} o más"
+            )
         )
         figure, axes = _image_grid(chosen.size, columns, fontsize, 2, title, "")
         for ax, index in zip(axes, chosen, strict=True):
@@ -875,17 +984,27 @@ def plot_confusion_matrix(matrix, class_names, *, title=None, fontsize=FONTSIZE,
     with _book_style(fontsize):
         scale = fontsize / FONTSIZE
         figure, ax = new_figure(
-            height=min(WIDTH, 1.9 + 0.42 * k) * (0.75 + 0.25 * scale), alt="pendiente", title=title,
+            height=min(WIDTH, 1.9 + 0.42 * k) * (0.75 + 0.25 * scale),
+            alt="pendiente",
+            title=title,
             fontsize=fontsize,
         )
         ax.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for i in range(k):
             for j in range(k):
                 if counts[i, j]:
-                    ax.text(j, i, format_number(int(counts[i, j])), ha="center", va="center",
-                            color="white" if share[i, j] > 0.55 else INK)
+                    ax.text(
+                        j,
+                        i,
+                        format_number(int(counts[i, j])),
+                        ha="center",
+                        va="center",
+                        color="white" if share[i, j] > 0.55 else INK,
+                    )
         if off.max() > 0:
-            ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=VALIDATION, linewidth=2.5))
+            ax.add_patch(
+                Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=HIGHLIGHT, linewidth=2.5)
+            )
         ax.set_xticks(range(k), class_names, rotation=40, ha="right", rotation_mode="anchor")
         ax.set_yticks(range(k), class_names)
         ax.set_xticks(np.arange(k + 1) - 0.5, minor=True)
@@ -896,8 +1015,10 @@ def plot_confusion_matrix(matrix, class_names, *, title=None, fontsize=FONTSIZE,
         ax.spines[:].set_visible(False)
         ax.set_xlabel("lo que dijo la red")
         ax.set_ylabel("lo que era")
-    per_class = ", ".join(f"{class_names[i]} {format_number(int(counts[i, i]))} de {format_number(int(support[i, 0]))}"
-                          for i in range(k))
+    per_class = ", ".join(
+        f"{class_names[i]} {format_number(int(counts[i, i]))} de {format_number(int(support[i, 0]))}"
+        for i in range(k)
+    )
     figure.alt = alt or (
         f"Matriz de confusión de {k} clases y {_plural(total, 'imagen', 'imágenes')}: "
         f"{format_number(right)} aciertos. {title}. Aciertos por clase: {per_class}."
@@ -937,22 +1058,42 @@ def plot_reliability(bins, *, title=None, fontsize=FONTSIZE, alt=None):
     with _book_style(fontsize):
         scale = fontsize / FONTSIZE
         figure, (ax, below) = new_figure(
-            2, 1, height=4.2 + 0.6 * scale, alt="pendiente", title=title, fontsize=fontsize, sharex=True,
+            2,
+            1,
+            height=4.0 + 0.9 * scale,
+            alt="pendiente",
+            fontsize=fontsize,
+            sharex=True,
             gridspec_kw={"height_ratios": [3, 1]},
         )
+        _set_titles(figure, title, f"Error esperado de calibración (ECE): {format_number(float(bins.ece))}")
         widths = np.diff(edges)
-        ax.bar(edges[:-1][full], accuracy[full], width=widths[full], align="edge", color=TRAIN, alpha=0.28,
-               edgecolor=TRAIN, linewidth=1.2, label="exactitud del intervalo")
+        ax.bar(
+            edges[:-1][full],
+            accuracy[full],
+            width=widths[full],
+            align="edge",
+            color=PALE,
+            edgecolor="white",
+            label="exactitud en el intervalo",
+        )
         ax.plot([0, 1], [0, 1], color=INK, linestyle="--", linewidth=1.4, label="calibración perfecta")
-        ax.plot(confidence[full], accuracy[full], linestyle="none", marker="o", markersize=7, color=TRAIN,
-                label="confianza media del intervalo")
+        ax.plot(
+            confidence[full],
+            accuracy[full],
+            linestyle="none",
+            marker="o",
+            markersize=7,
+            color=SLATE,
+            clip_on=False,
+            zorder=5,
+            label="su confianza media",
+        )
         ax.set_ylim(0, 1.02)
         ax.set_xlim(0, 1)
         ax.set_ylabel("exactitud")
         ax.legend(loc="upper left", frameon=False)
-        ax.text(0.985, 0.06, f"error de calibración (ECE): {format_number(float(bins.ece))}", ha="right",
-                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.9, "pad": 2})
-        below.bar(edges[:-1], count, width=widths, align="edge", color="#B8C4CE", edgecolor="white")
+        below.bar(edges[:-1], count, width=widths, align="edge", color=PALE, edgecolor="white")
         below.set_ylabel("imágenes")
         below.set_xlabel("confianza (la mayor probabilidad)")
         below.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
@@ -1004,7 +1145,13 @@ def plot_filters(kernel, *, channel=None, n=None, columns=8, title=None, fontsiz
             if in_colour:
                 ax.imshow(np.clip(0.5 + weights[..., index] / (2 * limit), 0, 1), interpolation="nearest")
             else:
-                ax.imshow(weights[:, :, shown, index], cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+                ax.imshow(
+                    weights[:, :, shown, index],
+                    cmap="RdBu_r",
+                    vmin=-limit,
+                    vmax=limit,
+                    interpolation="nearest",
+                )
             ax.spines[:].set_visible(True)
             ax.spines[:].set_color(MUTED)
             _caption(ax, str(index), color=MUTED)
@@ -1107,14 +1254,18 @@ def plot_matrices(
         n_columns = sum(array.shape[1] for array in arrays)
         room = (WIDTH - 0.3 - gap * (len(items) - 1)) / n_columns
         cell = min(room, max(0.42 * fontsize / FONTSIZE, widest + 0.16))
-        labels = [_wrap(label, max(array.shape[1] * cell, 0.9), fontsize) for (label, _), array
-                  in zip(items, arrays, strict=True)]
+        labels = [
+            _wrap(label, max(array.shape[1] * cell, 0.9), fontsize)
+            for (label, _), array in zip(items, arrays, strict=True)
+        ]
         label_height = line * max((label.count("\n") + 1 if label else 0) for label in labels)
         heading = _wrap(title, WIDTH - 0.2, fontsize, "bold") if title else ""
         title_height = line * (heading.count("\n") + 1) + 0.12 if title else 0.05
         tallest = max(array.shape[0] for array in arrays) * cell
         height = title_height + label_height + tallest + 0.15
-        figure = BookFigure(figsize=(WIDTH, height), short_title=title or "matriz de números", fontsize=fontsize)
+        figure = BookFigure(
+            figsize=(WIDTH, height), short_title=title or "matriz de números", fontsize=fontsize
+        )
         if title:
             figure.text(0.1 / WIDTH, 1 - 0.06 / height, heading, ha="left", va="top", fontweight="bold")
         x = (WIDTH - n_columns * cell - gap * (len(items) - 1)) / 2
@@ -1129,8 +1280,14 @@ def plot_matrices(
                 ax.set_title(labels[index], pad=5)
             x += columns * cell
             if index < len(operators):
-                figure.text((x + gap / 2) / WIDTH, (height - top - tallest / 2) / height, operators[index],
-                            ha="center", va="center", fontsize=1.5 * fontsize)
+                figure.text(
+                    (x + gap / 2) / WIDTH,
+                    (height - top - tallest / 2) / height,
+                    operators[index],
+                    ha="center",
+                    va="center",
+                    fontsize=1.5 * fontsize,
+                )
                 x += gap
     figure.alt = alt or _matrices_alt(items, texts, operators, title)
     return figure
@@ -1152,10 +1309,22 @@ def _draw_matrix(ax, array, texts, windows):
         ax.axhline(edge - 0.5, color="white", linewidth=1.5)
     for edge in range(1, columns):
         ax.axvline(edge - 0.5, color="white", linewidth=1.5)
-    ax.add_patch(Rectangle((-0.5, -0.5), columns, rows, fill=False, edgecolor=MUTED, linewidth=1.2, clip_on=False))
+    ax.add_patch(
+        Rectangle((-0.5, -0.5), columns, rows, fill=False, edgecolor=MUTED, linewidth=1.2, clip_on=False)
+    )
     for row, column, tall, wide in windows or ():
-        ax.add_patch(Rectangle((column - 0.5, row - 0.5), wide, tall, fill=False, edgecolor=VALIDATION,
-                               linewidth=3, clip_on=False, zorder=5))
+        ax.add_patch(
+            Rectangle(
+                (column - 0.5, row - 0.5),
+                wide,
+                tall,
+                fill=False,
+                edgecolor=HIGHLIGHT,
+                linewidth=3,
+                clip_on=False,
+                zorder=5,
+            )
+        )
 
 
 def _matrices_alt(items, texts, operators, title):
@@ -1163,7 +1332,10 @@ def _matrices_alt(items, texts, operators, title):
     for index, ((label, _), table) in enumerate(zip(items, texts, strict=True)):
         rows = "; ".join(" ".join(row) for row in table)
         sign = f" {operators[index - 1]} " if index and operators[index - 1] else ("; " if index else "")
-        parts.append(f"{sign}{label or 'matriz'} de {len(table)}×{len(table[0])}: {rows}")
+        name = label or "matriz"
+        if "×" not in name:
+            name += f" de {len(table)}×{len(table[0])}"
+        parts.append(f"{sign}{name}: {rows}")
     return (f"{title}. " if title else "") + "".join(parts) + "."
 
 
@@ -1182,8 +1354,9 @@ def plot_matrix(values, *, label="", highlight=None, decimals=None, title="", fo
     windows = None
     if highlight is not None:
         windows = [highlight] if np.ndim(highlight[0]) == 0 else list(highlight)
-    return plot_matrices([(label, values)], highlights=[windows], decimals=decimals, title=title,
-                         fontsize=fontsize, alt=alt)
+    return plot_matrices(
+        [(label, values)], highlights=[windows], decimals=decimals, title=title, fontsize=fontsize, alt=alt
+    )
 
 
 # --- Dibujo de la red ---------------------------------------------------------------------------------------
@@ -1210,8 +1383,10 @@ def plot_architecture(rows, *, input_shape=(32, 32, 3), title=None, fontsize=FON
     if title is None and total_params and total_macs:
         title = (
             f"El {format_percent(params[heavy] / total_params, 1)} de los parámetros está en una capa "
-            f"({rows[heavy].type}); el {format_percent(conv_work / total_macs, 1)} del trabajo, en las convoluciones"
+            f"({rows[heavy].type})"
         )
+        if conv_work:
+            title += f"; el {format_percent(conv_work / total_macs, 1)} del trabajo, en las convoluciones"
     elif title is None:
         title = f"Una red de {_plural(len(rows), 'capa', 'capas')}"
     with _book_style(fontsize):
@@ -1230,8 +1405,12 @@ def plot_architecture(rows, *, input_shape=(32, 32, 3), title=None, fontsize=FON
         top = title_height + head
         names_x, volume_x, shape_x, params_x, macs_x = 0.1, 2.25, 2.95, 4.1, 5.7
         bar = 0.72
-        for x, text in ((names_x, "capa"), (volume_x - 0.35, "salida"), (params_x, "parámetros"),
-                        (macs_x, "multiplicaciones")):
+        for x, text in (
+            (names_x, "capa"),
+            (volume_x - 0.35, "salida"),
+            (params_x, "parámetros"),
+            (macs_x, "multiplicaciones"),
+        ):
             ax.text(x, title_height + head / 2, text, va="center", color=MUTED)
         ax.plot([0.1, WIDTH - 0.1], [top - 0.04] * 2, color=GRID, linewidth=1)
         shapes = [tuple(input_shape), *(tuple(row.output_shape) for row in rows)]
@@ -1244,14 +1423,31 @@ def plot_architecture(rows, *, input_shape=(32, 32, 3), title=None, fontsize=FON
             _draw_volume(ax, volume_x, y, shape, colour, step * 0.78, side)
             ax.text(shape_x, y, "×".join(str(s) for s in shape), va="center")
             if index:
-                for x, value, total in ((params_x, params[index - 1], total_params), (macs_x, macs[index - 1], total_macs)):
+                for x, value, total in (
+                    (params_x, params[index - 1], total_params),
+                    (macs_x, macs[index - 1], total_macs),
+                ):
                     length = bar * value / total if total else 0
                     ax.add_patch(Rectangle((x, y - 0.11), length, 0.22, facecolor=colour, edgecolor="none"))
-                    ax.text(x + length + (0.06 if length else 0), y, format_number(value), va="center",
-                            color=INK if value else MUTED)
+                    ax.text(
+                        x + length + (0.06 if length else 0),
+                        y,
+                        format_number(value),
+                        va="center",
+                        color=INK if value else MUTED,
+                    )
             if index < len(rows):
-                ax.add_patch(FancyArrowPatch((volume_x, y + step * 0.40), (volume_x, y + step * 0.62), color=MUTED,
-                                             arrowstyle="-|>", mutation_scale=8, linewidth=1, zorder=0))
+                ax.add_patch(
+                    FancyArrowPatch(
+                        (volume_x, y + step * 0.40),
+                        (volume_x, y + step * 0.62),
+                        color=MUTED,
+                        arrowstyle="-|>",
+                        mutation_scale=8,
+                        linewidth=1,
+                        zorder=0,
+                    )
+                )
     listing = "; ".join(
         f"{row.type} {'×'.join(str(s) for s in row.output_shape)} con {format_number(int(row.params))} parámetros"
         for row in rows
@@ -1265,13 +1461,7 @@ def plot_architecture(rows, *, input_shape=(32, 32, 3), title=None, fontsize=FON
 
 
 def _layer_colour(kind):
-    if "Conv" in kind:
-        return TRAIN
-    if "Pool" in kind:
-        return TEST
-    if "Dense" in kind:
-        return VALIDATION
-    return "#9AA5AF"
+    return next((colour for part, colour in LAYER_COLOURS.items() if part in kind), PALE)
 
 
 def _draw_volume(ax, x, y, shape, colour, tallest, side):
@@ -1279,17 +1469,32 @@ def _draw_volume(ax, x, y, shape, colour, tallest, side):
     if len(shape) != 3:
         units = int(np.prod(shape)) if shape else 1
         length = 0.28 + 0.08 * math.log2(max(units, 1)) / 1.4
-        ax.add_patch(Rectangle((x - length / 2, y - 0.07), length, 0.14, facecolor=colour, alpha=0.85,
-                               edgecolor="white"))
+        ax.add_patch(
+            Rectangle(
+                (x - length / 2, y - 0.07), length, 0.14, facecolor=colour, alpha=0.85, edgecolor="white"
+            )
+        )
         return
     tall = max(tallest * 0.8 * shape[0] / side, 0.08)
     wide = max(tallest * 0.8 * shape[1] / side, 0.08)
     depth = 0.03 + 0.035 * math.log2(max(shape[2], 1))
     left, top = x - (wide + depth) / 2, y - tall / 2 + depth / 4
-    back = [(left, top), (left + depth, top - depth / 2), (left + wide + depth, top - depth / 2),
-            (left + wide, top)]
-    side_face = [(left + wide, top), (left + wide + depth, top - depth / 2),
-                 (left + wide + depth, top + tall - depth / 2), (left + wide, top + tall)]
+    back = [
+        (left, top),
+        (left + depth, top - depth / 2),
+        (left + wide + depth, top - depth / 2),
+        (left + wide, top),
+    ]
+    side_face = [
+        (left + wide, top),
+        (left + wide + depth, top - depth / 2),
+        (left + wide + depth, top + tall - depth / 2),
+        (left + wide, top + tall),
+    ]
     ax.add_patch(Polygon(back, closed=True, facecolor=colour, alpha=0.35, edgecolor="white", linewidth=0.8))
-    ax.add_patch(Polygon(side_face, closed=True, facecolor=colour, alpha=0.55, edgecolor="white", linewidth=0.8))
-    ax.add_patch(Rectangle((left, top), wide, tall, facecolor=colour, alpha=0.85, edgecolor="white", linewidth=0.8))
+    ax.add_patch(
+        Polygon(side_face, closed=True, facecolor=colour, alpha=0.55, edgecolor="white", linewidth=0.8)
+    )
+    ax.add_patch(
+        Rectangle((left, top), wide, tall, facecolor=colour, alpha=0.85, edgecolor="white", linewidth=0.8)
+    )
