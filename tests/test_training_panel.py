@@ -95,7 +95,7 @@ def test_error_is_shown_and_panel_recovers(panel, monkeypatch):
 
 def test_divergence_is_told(panel):
     """Con una tasa absurda la pérdida deja de ser un número: el panel lo dice y no se rompe."""
-    panel.learning_rate.options = [("1e+35", 1e35)]
+    panel.learning_rate.options = [("1e+38", 1e38)]
     panel.start()
     assert panel.wait(120)
     assert panel.error is None
