@@ -479,11 +479,15 @@ def summary_text(model: keras.Model) -> str:
         model: una red construida.
 
     Devuelve:
-        Una línea por capa y las líneas de totales de Keras, en inglés y con sus comas de los miles. Necesita 70
+        Una línea por capa y las líneas de totales de Keras, en inglés y con sus comas de los miles. Necesita 80
         columnas: en una terminal más estrecha Keras parte las líneas (Jupyter siempre las tiene).
     """
+    from IPython.utils.capture import capture_output
+
     parts: list[str] = []
-    model.summary(line_length=70, print_fn=parts.append)
+    # En un cuaderno, la biblioteca que dibuja la tabla muestra además una salida vacía.
+    with capture_output(stdout=False, stderr=False, display=True):
+        model.summary(line_length=80, print_fn=parts.append)
     lines = re.sub("[│┃]", " ", "".join(parts)).splitlines()
     # Las líneas que solo tienen rayas no dicen nada.
     return "\n".join(line.strip() for line in lines if any(character.isalnum() for character in line))

@@ -386,8 +386,8 @@ def test_summary_text_is_plain_and_keeps_every_number_of_keras(model):
     assert re.fullmatch(r"[ -~\n]+", text), "hay rayas o caracteres de control"
 
 
-@pytest.mark.parametrize("columns", ["72", "200"])
-def test_summary_text_does_not_depend_on_a_terminal_of_70_columns_or_more(model, monkeypatch, columns):
+@pytest.mark.parametrize("columns", ["80", "200"])
+def test_summary_text_does_not_depend_on_a_terminal_of_80_columns_or_more(model, monkeypatch, columns):
     expected = summary_text(model)
     monkeypatch.setenv("COLUMNS", columns)
     assert summary_text(model) == expected
