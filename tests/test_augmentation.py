@@ -1,6 +1,9 @@
 """Aumento de datos: matrices, unidades, los dos caminos de Keras y la carpeta de imágenes."""
 
+import ast
 import importlib.util
+import inspect
+import json
 import random
 import subprocess
 import sys
@@ -24,7 +27,7 @@ from helpers.augmentation import (
     to_keras_layers,
     transform_images,
 )
-from helpers.data import write_image_folder
+from helpers.data import make_batches, write_image_folder
 from helpers.models import build_cnn
 
 # Keras llama a scipy por un nombre que desaparecerá en SciPy 2; requirements.txt pide scipy<2.
@@ -334,6 +337,20 @@ def test_layers_are_reproducible_and_drawn_anew_each_time():
     assert np.abs(epoch1[0] - epoch1[1]).max() > 0.1  # y cada imagen del lote recibe lo suyo
 
 
+def test_training_batches_are_drawn_anew_each_epoch_and_repeat_with_the_seed(tiny_dataset):
+    """Por `make_batches`, que es por donde llegan a `fit`; validación, sin aumento, no cambia."""
+
+    def epochs(seed):
+        layers = to_keras_layers(AugmentationConfig(), seed=seed)
+        batches = make_batches(tiny_dataset.x_train[:40], batch_size=16, augment=layers)
+        return [np.concatenate([np.asarray(batch) for batch in batches]) for _ in range(2)]
+
+    first, second = epochs(seed=0)
+    assert first.shape == (40, 32, 32, 3) and 0 <= first.min() and first.max() <= 1 + 1e-5
+    assert np.abs(first - second).max() > 0.1
+    np.testing.assert_array_equal(np.stack(epochs(seed=0)), np.stack([first, second]))
+
+
 # --- El generador heredado ---
 
 
@@ -484,15 +501,9 @@ def test_labels_of_the_folder_match_the_images(image_folder, tiny_dataset):
 def test_the_homeworks_target_size_does_not_fit_the_network(image_folder, tiny_dataset):
     x, _ = next(_flow(image_folder, tiny_dataset, target_size=(128, 128), batch_size=2))
     assert x.shape == (2, 128, 128, 3)
-    features = keras.Sequential([keras.Input((128, 128, 3)), *build_cnn().layers[:5]])
-    assert features(x).shape == (2, 57600)
-    # La red de la tarea, sin comprobar antes la forma de entrada: el error es el de su primera capa densa.
     with pytest.raises(ValueError) as error:
-        build_cnn().layers[5](features(x))
-    assert "expected axis -1 of input shape to have value 2304" in str(error.value)
-    assert "received input with shape (2, 57600)" in str(error.value)
-    with pytest.raises(ValueError):
         build_cnn().predict(x, verbose=0)
+    assert "to have value 2304, but received input with shape (2, 57600)" in str(error.value)
 
 
 def test_without_rescale_the_generator_gives_another_range(image_folder, tiny_dataset):
@@ -670,3 +681,23 @@ def test_module_imports_without_tensorflow():
         [sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+# --- El capítulo ---
+
+
+@pytest.mark.parametrize("function", ["__init__", "flow_from_directory"])
+def test_the_chapter_answers_for_every_argument(root, function):
+    """Cada argumento de Keras tiene su fila: por omisión, unidad, equivalente y «¿conserva la etiqueta?»."""
+    notebook = json.loads((root / "book" / "aumento.ipynb").read_text(encoding="utf-8"))
+    lines = [line for cell in notebook["cells"] for line in "".join(cell["source"]).splitlines()]
+    generator_class = type(to_image_data_generator(AugmentationConfig())).__mro__[1]
+    parameters = dict(inspect.signature(getattr(generator_class, function)).parameters)
+    parameters.pop("self")
+    for name, parameter in parameters.items():
+        rows = [line for line in lines if line.startswith(f"| `{name}` |") and line.count("|") == 6]
+        assert len(rows) == 1, f"{name}: {len(rows)} filas"
+        _, _, default, unit, today, label, _ = (part.strip() for part in rows[0].split("|"))
+        assert unit and today and label
+        if parameter.default is not inspect.Parameter.empty:
+            assert ast.literal_eval(default.strip("`")) == parameter.default, name
