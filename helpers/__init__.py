@@ -6,7 +6,11 @@ Nada pesado se importa aquí: `helpers.plots`, `helpers.data` y `helpers.widgets
 
 import os
 
+from helpers._startup import QuietTensorFlow
+
 __version__ = "0.1.0"
 
-# TensorFlow escribe avisos de arranque en stderr al importarse; sin esto aparecen en las salidas de los cuadernos.
+# TensorFlow escribe avisos de arranque en stderr: unos los calla esta variable y otros, anteriores a que la lea,
+# QuietTensorFlow. Sin esto aparecen en las salidas de los cuadernos.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+QuietTensorFlow.install()

@@ -48,10 +48,10 @@ if importlib.util.find_spec("helpers") is None:
             command = ["git", "clone", "--quiet", "--depth=1", "--branch", BRANCH, REPOSITORY, FOLDER]
             subprocess.run(command, check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        cause = getattr(error, "stderr", None) or f"no se pudo ejecutar git ({{error}})"
-        raise RuntimeError(f"No se pudo descargar el libro de {{REPOSITORY}}. Comprueba que hay conexión y que git "
-                           f"funciona, y vuelve a ejecutar esta celda. Lo que pasó: {{cause}}") from None
+        raise RuntimeError(f"No se pudo descargar el libro de {{REPOSITORY}}. Comprueba que hay conexión y que git funciona"
+                           f", y vuelve a ejecutar esta celda. Motivo: {{getattr(error, 'stderr', error)}}") from None
     sys.path.insert(0, FOLDER)
+import helpers  # noqa: F401  (antes que TensorFlow, para que no escriba sus avisos de arranque)
 '''
 
 

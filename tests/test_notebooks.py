@@ -589,7 +589,7 @@ def test_colab_without_git_says_what_to_do_and_stops(colab, remote, tmp_path):
     done = colab.run(remote, path=str(tmp_path / "vacio"), last="print('siguió')")
     assert done.returncode == 1 and "siguió" not in done.stdout
     assert "RuntimeError: No se pudo descargar el libro" in done.stderr
-    assert "no se pudo ejecutar git" in done.stderr
+    assert "No such file or directory: 'git'" in done.stderr
 
 
 def test_outside_colab_the_missing_package_is_explained_without_touching_the_network(colab, remote):
