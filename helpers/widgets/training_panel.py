@@ -259,14 +259,14 @@ class TrainingPanel:
         self.runs.append(run)
         best = (run.best_epoch or 1) - 1
         self.progress.value = 1
-        self.status.value = _status(
+        self._draw(run.history, run.label, self.runs[:-1])
+        self.table.value = _table(self.runs)
+        self._set_running(False)
+        self.status.value = _status(  # al final: cuando se anuncia, ya está todo a la vista
             stopped
             or f"Listo en {run.seconds:.0f} s. Mejor época: {run.best_epoch}, con pérdida de validación "
             f"{run.history['val_loss'][best]:.3f} y exactitud {run.history['val_accuracy'][best]:.3f}."
         )
-        self._draw(run.history, run.label, self.runs[:-1])
-        self.table.value = _table(self.runs)
-        self._set_running(False)
 
     def _follow(self, fraction: float, text: str, history: dict | None = None, label: str = "") -> None:
         self.progress.value = fraction

@@ -1,0 +1,44 @@
+"""Navegadores de verdad para las pruebas. Si falta uno, la prueba falla y dice cómo instalarlo; nunca se salta."""
+
+import contextlib
+import shutil
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+# Sin estas opciones Chromium no arranca como administrador y, al abrirse, busca servidores ajenos a la prueba.
+CHROMIUM_ARGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def find_chromium(playwright) -> str:
+    """Ruta del Chromium del sistema o, si no hay, del de Playwright."""
+    candidates = [shutil.which(name) for name in CHROMIUM_NAMES] + [playwright.chromium.executable_path]
+    for path in candidates:
+        if path and Path(path).exists():
+            return path
+    raise RuntimeError(
+        "Falta Chromium, que estas pruebas abren de verdad. Instálalo con «tests/navegadores.sh chromium» "
+        "(en Debian: sudo apt install chromium)."
+    )
+
+
+@contextlib.contextmanager
+def chromium():
+    """Un Chromium sin ventana, listo para `new_context` o `new_page`."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=find_chromium(playwright), args=list(CHROMIUM_ARGS)
+        )
+        try:
+            yield browser
+        finally:
+            browser.close()
