@@ -1,0 +1,1 @@
+"""Mediciones de `make bench`."""

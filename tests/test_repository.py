@@ -1,0 +1,248 @@
+"""Lo que prometen los archivos de la raíz: versiones, sistemas, órdenes y entornos."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from benchmarks.chapters import report
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def requirements(text: str) -> list[Requirement]:
+    """Requisitos de un archivo de pip, sin comentarios ni opciones."""
+    lines = (line.split("#")[0].split("--hash")[0].strip() for line in text.splitlines())
+    return [Requirement(line) for line in lines if line and not line.startswith("-")]
+
+
+@pytest.fixture(scope="module")
+def project(root):
+    return tomllib.loads(read(root / "pyproject.toml"))["project"]
+
+
+@pytest.fixture(scope="module")
+def listed(root):
+    return {canonicalize_name(r.name): r for r in requirements(read(root / "requirements.txt"))}
+
+
+def unbounded(reqs) -> list[str]:
+    """Requisitos a los que les falta un límite inferior o superior."""
+    return [
+        str(r)
+        for r in reqs
+        if not (
+            {">=", "=="} & {s.operator for s in r.specifier}
+            and {"<", "=="} & {s.operator for s in r.specifier}
+        )
+    ]
+
+
+def test_python_range_has_both_bounds(project):
+    assert project["requires-python"] == ">=3.10,<3.14"
+
+
+def test_tensorflow_only_in_requirements(project, listed):
+    declared = project["dependencies"] + sum(project["optional-dependencies"].values(), [])
+    assert not [r for r in declared if "tensorflow" in r or r.startswith("keras")]
+    assert "tensorflow" in listed and "scipy" in listed  # K01: Keras no instala scipy
+
+
+def test_every_requirement_is_bounded(project, listed, root):
+    declared = [
+        Requirement(r) for r in project["dependencies"] + sum(project["optional-dependencies"].values(), [])
+    ]
+    assert (
+        unbounded([*declared, *listed.values(), *requirements(read(root / "binder/requirements.txt"))]) == []
+    )
+    assert unbounded([Requirement("jupyter-book>=1.0"), Requirement("numpy")]) == [
+        "jupyter-book>=1.0",
+        "numpy",
+    ]
+
+
+def test_same_ranges_in_both_places(project, listed):
+    declared = [
+        Requirement(r) for r in project["dependencies"] + sum(project["optional-dependencies"].values(), [])
+    ]
+    different = [
+        str(r)
+        for r in declared
+        if canonicalize_name(r.name) in listed and listed[canonicalize_name(r.name)].specifier != r.specifier
+    ]
+    assert different == []
+
+
+def test_jupyter_book_stays_below_2_everywhere(root):
+    """J10: sin límite, pip instala la serie 2, que es otro programa."""
+    files = [
+        *root.glob("*requirements*.txt"),
+        root / "pyproject.toml",
+        *root.glob("binder/*"),
+        *root.glob(".github/workflows/*.yml"),
+        root / "README.md",
+    ]
+    asked = [
+        line
+        for path in files
+        for line in read(path).splitlines()
+        if re.search(r"jupyter-book *[><=~!]|install[^\n]*\bjupyter-book\b", line)
+    ]
+    assert asked and all("<2" in line for line in asked)
+    locked = [
+        line for line in read(root / "requirements.lock").splitlines() if line.startswith("jupyter-book==")
+    ]
+    assert locked and all(line.startswith("jupyter-book==1.") for line in locked)
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_lock_satisfies_the_ranges(python, root, project, listed):
+    """El candado da una versión, y una sola, de cada requisito para cada Python, dentro de su intervalo."""
+    wanted = [
+        Requirement(r) for r in project["dependencies"] + sum(project["optional-dependencies"].values(), [])
+    ] + list(listed.values())
+    environment = {"python_version": python, "python_full_version": python + ".0", "sys_platform": "linux", "platform_system": "Linux",
+                   "platform_machine": "x86_64", "os_name": "posix", "implementation_name": "cpython", "platform_python_implementation": "CPython"}  # fmt: skip
+    pins = {}
+    for pin in requirements(read(root / "requirements.lock")):
+        if pin.marker is None or pin.marker.evaluate(environment):
+            assert canonicalize_name(pin.name) not in pins, (
+                f"{pin.name} aparece dos veces para Python {python}"
+            )
+            pins[canonicalize_name(pin.name)] = next(iter(pin.specifier)).version
+    for requirement in wanted:
+        if requirement.marker is None or requirement.marker.evaluate(environment):
+            assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), str(requirement)
+
+
+def test_readme_has_the_table_of_systems(root):
+    """K11: qué sistema y qué Python funcionan, y la salida donde no."""
+    text = read(root / "README.md")
+    for word in (
+        "Windows",
+        "macOS",
+        "Intel",
+        "procesador de Apple",
+        "Linux",
+        "Colab",
+        "3.10–3.13",
+        "Visual C++",
+        "rutas largas",
+        "tensorflow-metal",
+    ):
+        assert word in text, word
+    assert text.index("Colab") < text.index("make libro") < text.index("sin make")
+
+
+def test_readme_commands_are_those_of_the_makefile(root):
+    makefile, readme = read(root / "Makefile"), read(root / "README.md")
+    for target in re.findall(r"^make ([a-z-]+)", readme, re.M):
+        assert re.search(rf"^{target}:", makefile, re.M), target
+    for command in (
+        "jupyter-book build . -W --keep-going -n",
+        '-m pytest -m "not completo"',
+        "--nbval-sanitize-with tests/nbval-sanear.cfg book",
+    ):
+        assert command in makefile and command in readme, command
+    assert "make test-full" in read(root / ".ci/run")
+
+
+def test_make_help_lists_every_public_target(root):
+    shown = subprocess.run(
+        ["make", "-s", "ayuda"], cwd=root, capture_output=True, text=True, check=True
+    ).stdout
+    for target in ("libro", "test", "test-full", "lint", "bench", "ejecutar", "servir", "limpiar", "ayuda"):
+        assert re.search(rf"^{target}\s+\S", shown, re.M), target
+
+
+def test_binder_is_slim_and_has_one_configuration(root):
+    """B02 y B03: la rueda para procesador, un solo juego de archivos, y su Python dentro del intervalo."""
+    names = {canonicalize_name(r.name) for r in requirements(read(root / "binder/requirements.txt"))}
+    assert "tensorflow-cpu" in names and not names & {
+        "tensorflow",
+        "jupyter-book",
+        "jupyterlab",
+        "playwright",
+    }
+    python = re.fullmatch(r"python-(\d+\.\d+)\s*", read(root / "binder/runtime.txt")).group(1)
+    assert python in PYTHONS
+    assert {p.name for p in (root / "binder").iterdir()} <= {
+        "requirements.txt",
+        "runtime.txt",
+        "postBuild",
+        "apt.txt",
+    }
+    assert not any(
+        (root / name).exists() for name in ("environment.yml", "environment.yaml", "runtime.txt", ".binder")
+    )
+
+
+def test_devcontainer_is_valid(root):
+    config = json.loads(read(root / ".devcontainer/devcontainer.json"))
+    assert config["postCreateCommand"] == "make entorno"
+
+
+def test_colab_requirements_are_pinned(root):
+    pins = [
+        r
+        for r in requirements(read(root / "tests/requirements-colab.txt"))
+        if not r.name.startswith("pytest")
+    ]
+    assert {"tensorflow", "keras", "ipywidgets", "numpy", "anywidget"} <= {r.name for r in pins}
+    assert all([s.operator for s in r.specifier] == ["=="] for r in pins)
+
+
+def test_works_in_a_plain_c_locale(root):
+    """J11: nada depende de que el sistema lea UTF-8 por omisión."""
+    env = {
+        **os.environ,
+        "LC_ALL": "C",
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONWARNDEFAULTENCODING": "1",
+    }
+    code = (
+        "import warnings; warnings.filterwarnings('error', category=EncodingWarning, module='helpers')\n"
+        "from helpers.data import load_dataset; from helpers.experiments import records\n"
+        "assert 'pantal\\u00f3n' in load_dataset().class_names; records.all_records()"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=root, env=env, check=True)
+
+
+def test_no_large_file_is_tracked(root):
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True
+    ).stdout
+    large = [
+        name
+        for name in tracked.split("\0")
+        if name and (root / name).exists() and (root / name).stat().st_size > 5_000_000
+    ]
+    assert large == []
+
+
+def test_chapter_report_says_which_one_is_over():
+    text, fits = report(
+        [
+            {"chapter": "a", "seconds": 61.0, "gigabytes": 0.5},
+            {"chapter": "b", "seconds": 5.0, "gigabytes": 0.5},
+        ]
+    )
+    assert not fits and re.search(r"^a .*SE PASA$", text, re.M) and not re.search(r"^b .*SE PASA", text, re.M)
+    assert report([{"chapter": "b", "seconds": 5.0, "gigabytes": 0.5}])[1]
+    assert not report([{"chapter": "b", "seconds": 5.0, "gigabytes": 1.7}])[1]
