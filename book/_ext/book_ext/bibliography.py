@@ -63,7 +63,9 @@ class SpanishStyle(BaseStyle):
     def format_entry(self, label, entry, bib_data=None):
         """Devuelve la obra como texto con formato."""
         fields = entry.fields
-        plain = {key: str(Text.from_latex(value)) for key, value in fields.items() if key not in ("url", "doi")}
+        plain = {
+            key: str(Text.from_latex(value)) for key, value in fields.items() if key not in ("url", "doi")
+        }
         plain.update({key: fields[key] for key in ("url", "doi") if key in fields})
         authors = join_names([person_name(person) for person in entry.persons["author"]])
         pieces = [f"{authors} ({plain['year']}). ", Tag("em", Text.from_latex(fields["title"]))]

@@ -41,15 +41,16 @@ MESSAGES = {
 }
 
 # Textos que el buscador escribe en el navegador; se añaden a translations.js.
+_FOUND = "Páginas encontradas: ${resultCount}."
 SEARCH_MESSAGES = {
     "Search Results": "Resultados",
     "Searching": "Buscando",
     "Preparing search...": "Preparando la búsqueda…",
     "Search finished, found one page matching the search query.": "Una página encontrada.",
-    "Search finished, found ${resultCount} pages matching the search query.": "Páginas encontradas: ${resultCount}.",
-    "Search finished, found ${resultCount} page(s) matching the search query.": "Páginas encontradas: ${resultCount}.",
-    "Your search did not match any documents. Please make sure that all words are spelled correctly and that you've "
-    "selected enough categories.": "Ninguna página tiene todas esas palabras. Prueba con menos palabras o con otra.",
+    "Search finished, found ${resultCount} pages matching the search query.": _FOUND,
+    "Search finished, found ${resultCount} page(s) matching the search query.": _FOUND,
+    "Your search did not match any documents. Please make sure that all words are spelled correctly and that "
+    "you've selected enough categories.": "Ninguna página tiene todas esas palabras. Prueba con otras.",
     "Hide Search Matches": "Quitar el resaltado",
 }
 

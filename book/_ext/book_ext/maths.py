@@ -1,5 +1,6 @@
 """Fórmulas sin internet: MathJax se copia dentro del libro y solo lo cargan las páginas con fórmulas."""
 
+import re
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,6 +35,19 @@ def use_local_mathjax(app, config):
     config.mathjax3_config = settings
 
 
+def drop_unused_mathjax(app, pagename, templatename, context, doctree):
+    """Quita MathJax de las páginas sin fórmulas: Sphinx lo carga en la portada si otro capítulo las tiene."""
+    if re.search(r'class="math[ "]', context.get("body") or ""):
+        return
+    context["script_files"] = [script for script in context["script_files"] if not is_mathjax(script)]
+
+
+def is_mathjax(script):
+    """Si un programa de la página es MathJax o su configuración."""
+    body = getattr(script, "attributes", {}).get("body") or ""
+    return "mathjax" in str(getattr(script, "filename", "")) or body.startswith("window.MathJax")
+
+
 def copy_mathjax(app):
     """Copia el programa y las fuentes de MathJax en `_static/mathjax` (1,5 MB de los 15 del paquete)."""
     if app.builder.format != "html":
@@ -48,3 +62,4 @@ def setup(app):
     """Conecta la configuración y la copia."""
     app.connect("config-inited", use_local_mathjax, priority=900)
     app.connect("builder-inited", copy_mathjax)
+    app.connect("html-page-context", drop_unused_mathjax, priority=900)

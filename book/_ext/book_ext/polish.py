@@ -7,14 +7,16 @@ from pathlib import Path
 from .interface import SEARCH_MESSAGES
 
 # Texto fijo de las plantillas → texto del libro.
+_INDEX, _CONTENTS = "Mostrar u ocultar el índice", "Contenidos de esta página"
 REPLACEMENTS = {
-    'title="Toggle primary sidebar"': 'title="Mostrar u ocultar el índice" aria-label="Mostrar u ocultar el índice"',
-    'title="Toggle secondary sidebar"': 'title="Contenidos de esta página" aria-label="Contenidos de esta página"',
-    'class="bd-links bd-docs-nav" aria-label="Main"': 'class="bd-links bd-docs-nav" aria-label="Índice del libro"',
-    '<nav aria-label="Page">': '<nav aria-label="Contenidos de esta página">',
+    'title="Toggle primary sidebar"': f'title="{_INDEX}" aria-label="{_INDEX}"',
+    'title="Toggle secondary sidebar"': f'title="{_CONTENTS}" aria-label="{_CONTENTS}"',
+    'bd-docs-nav" aria-label="Main"': 'bd-docs-nav" aria-label="Índice del libro"',
+    '<nav aria-label="Page">': f'<nav aria-label="{_CONTENTS}">',
     'alt="Binder logo"': 'alt=""',
     'alt="Colab logo"': 'alt=""',
-    '<i class="fas fa-rocket"></i>': '<i class="fas fa-rocket"></i><span class="boton-ejecutar">Ejecutar</span>',
+    'fa-rocket"></i>': 'fa-rocket"></i><span class="boton-ejecutar">Ejecutar</span>',
+    'console.log("[PST]': 'void("[PST]',
     "title=Issue%20on%20page%20%2F": "title=P%C3%A1gina%20%2F",
     "&body=Your%20issue%20content%20here.": "&amp;body=%C2%BFQu%C3%A9%20falla%20y%20d%C3%B3nde%3F",
 }
@@ -76,7 +78,9 @@ def polish_scripts(static):
     - el tema: sin sus mensajes informativos, para que la consola solo enseñe errores.
     """
     messages = json.dumps(SEARCH_MESSAGES, ensure_ascii=False)
-    rewrite(static / "translations.js", append_once(f"Object.assign(Documentation.TRANSLATIONS, {messages});"))
+    rewrite(
+        static / "translations.js", append_once(f"Object.assign(Documentation.TRANSLATIONS, {messages});")
+    )
     rewrite(
         static / "documentation_options.js",
         append_once('DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = location.protocol !== "file:";'),

@@ -41,9 +41,11 @@ def stem(word):
 
 
 # La misma función para el navegador; `stopwords` lo define antes el archivo language_data.js de Sphinx.
-STEMMER_JS = f"""
+STEMMER_JS = (
+    f"""
 const PLAIN = {json.dumps(dict(zip(ACCENTED, PLAIN, strict=True)), ensure_ascii=False)};
-""" + """
+"""
+    + """
 var Stemmer = function () {
   this.stemWord = (word) => {
     let root = word.normalize("NFC").toLowerCase().replace(/./gu, (c) => PLAIN[c] ?? c);
@@ -55,6 +57,7 @@ var Stemmer = function () {
   };
 };
 """
+)
 
 
 class AccentlessSpanish(SearchSpanish):
