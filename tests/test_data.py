@@ -524,6 +524,14 @@ assert socket.getdefaulttimeout() == before
     assert message[2:] == OFFLINE_REMEDIES.splitlines()
 
 
+def test_chapter_shows_the_very_same_message(root):
+    """El capítulo de datos copia este error; si el mensaje cambia, el capítulo debe cambiar con él."""
+    notebook = json.loads((root / "book" / "datos.ipynb").read_text(encoding="utf-8"))
+    text = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    assert OFFLINE_REMEDIES in text
+    assert "ConnectionError: CIFAR-10 no está en este equipo y no se pudo descargar.\nCausa: URL fetch failure" in text
+
+
 def test_tls_is_never_turned_off(root):
     source = (root / "helpers" / "data.py").read_text(encoding="utf-8")
     for word in ("_create_unverified_context", "CERT_NONE", "verify=False", "check_hostname"):
