@@ -35,7 +35,10 @@ MUTED = "#555555"
 GRID = "#D9D9D9"
 # Paleta de Okabe e Ito sin el amarillo, que sobre blanco no se ve.
 PALETTE = (TRAIN, VALIDATION, TEST, "#CC79A7", "#56B4E9", "#E69F00", INK)
+# Series que no son entrenamiento, validación ni prueba: dales además un trazo o un marcador distinto.
+OTHER = ("#332288", "#AA4499", "#888822", INK)
 FEATURE_MAP = "viridis"
+SIGNED_MAP = "RdBu"  # rojo, negativo; blanco, cero; azul, positivo
 
 TRAIN_STYLE = {"color": TRAIN, "linestyle": "-", "marker": "o"}
 VALIDATION_STYLE = {"color": VALIDATION, "linestyle": "--", "marker": "s"}
@@ -1147,7 +1150,7 @@ def plot_filters(kernel, *, channel=None, n=None, columns=8, title=None, fontsiz
             else:
                 ax.imshow(
                     weights[:, :, shown, index],
-                    cmap="RdBu_r",
+                    cmap=SIGNED_MAP,
                     vmin=-limit,
                     vmax=limit,
                     interpolation="nearest",
@@ -1216,10 +1219,8 @@ def _cell_text(value, decimals):
 
 
 def _light_map(signed):
-    """Colores claros, para que los números se lean encima: de blanco a azul, o de azul a rojo por blanco."""
-    if signed:
-        return ListedColormap(colormaps["RdBu_r"](np.linspace(0.22, 0.78, 256)))
-    return ListedColormap(colormaps["Blues"](np.linspace(0.0, 0.5, 256)))
+    """Colores claros, para que los números se lean encima: blanco el cero, azul lo positivo, rojo lo negativo."""
+    return ListedColormap(colormaps[SIGNED_MAP](np.linspace(0.24 if signed else 0.5, 0.76, 256)))
 
 
 def plot_matrices(
@@ -1255,7 +1256,8 @@ def plot_matrices(
         room = (WIDTH - 0.3 - gap * (len(items) - 1)) / n_columns
         cell = min(room, max(0.42 * fontsize / FONTSIZE, widest + 0.16))
         labels = [
-            _wrap(label, max(array.shape[1] * cell, 0.9), fontsize)
+            # Un rótulo puede ocupar también el hueco hasta la matriz vecina.
+            _wrap(label, array.shape[1] * cell + 0.85 * gap if len(items) > 1 else WIDTH - 0.3, fontsize)
             for (label, _), array in zip(items, arrays, strict=True)
         ]
         label_height = line * max((label.count("\n") + 1 if label else 0) for label in labels)
