@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 FOLDED_TAGS = {"celda-inicial", "hide-input", "hide-cell", "remove-cell", "remove-input"}
+TITLE = re.compile(r"# @title (.+)")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 SETUP_CELL = '''\
@@ -225,9 +226,12 @@ def normalize(notebook):
         cell = nbformat.NotebookNode(cell_type=original.cell_type, metadata=metadata, source=join(original.source))
         if original.cell_type == "code":
             if FOLDED_TAGS & set(cell_tags):
-                # Plegada también en JupyterLab y en Colab, no solo en la página.
+                # Plegada también en JupyterLab y en Colab, no solo en la página; su título es el de Colab.
                 metadata["jupyter"] = {"source_hidden": True}
                 metadata["cellView"] = "form"
+                title = TITLE.match(cell.source)
+                if title:
+                    metadata["mystnb"] = {"code_prompt_show": title.group(1).strip()}
             executed = original.get("execution_count") is not None
             count += executed
             cell.execution_count = count if executed else None

@@ -229,6 +229,13 @@ def test_normalize_is_idempotent_and_drops_what_changes():
     assert "widget-view" not in text and text.endswith("}\n")
 
 
+def test_a_folded_cell_shows_its_title_on_the_page():
+    folded = one_cell(source="# @title Entrena la red\nx = 1", tags=["hide-input"])
+    assert notebooks.normalize(folded).cells[1].metadata["mystnb"] == {"code_prompt_show": "Entrena la red"}
+    visible = one_cell(source="# @title Entrena la red\nx = 1")
+    assert "mystnb" not in notebooks.normalize(visible).cells[1].metadata
+
+
 def test_cell_ids_depend_on_content_and_never_repeat():
     cells = [new_markdown_cell("# Uno"), new_code_cell("x"), new_code_cell("x"), new_code_cell("x")]
     ids = [cell.id for cell in notebooks.normalize(new_notebook(cells=cells)).cells]
