@@ -351,8 +351,8 @@ def find_notebooks(root=ROOT):
 
 def problems_of(path, source):
     """Faltas de un cuaderno guardado, con la forma normal entre ellas."""
-    text = Path(path).read_bytes().decode("utf-8")
     notebook = read_notebook(path)
+    text = Path(path).read_text(encoding="utf-8")
     problems = check_size(len(text.encode())) + check_notebook(notebook, source)
     if text != to_text(normalize(notebook)):
         problems.append("no está en forma normal: python -m helpers.notebooks ejecutar")

@@ -334,8 +334,11 @@ def test_running_again_leaves_the_same_bytes(executed):
 
 def test_nbval_accepts_the_stored_outputs_even_in_a_hostile_terminal(executed):
     """N03: otra anchura, otro terminal, otro número de hilos; el mismo resultado."""
-    results = run_nbval(executed, folder=executed.parent, **HOSTILE)
-    assert results == {f"verde:{n}": None for n in range(len(GREEN))}
+    chapter = Path(shutil.copy(ROOT / "book" / "como-usar.ipynb", executed.parent))
+    results = run_nbval(executed, chapter, folder=executed.parent, **HOSTILE)
+    cells = checks.code_cells(notebooks.read_notebook(chapter))
+    expected = [f"verde:{n}" for n in range(len(GREEN))] + [f"como-usar:{n}" for n in range(len(cells))]
+    assert results == dict.fromkeys(expected)
 
 
 def test_nbval_and_the_second_gate_turn_red(executed, tmp_path):
@@ -399,6 +402,19 @@ def test_reading_errors_are_explained(tmp_path):
     (tmp_path / "roto.ipynb").write_text("{", encoding="utf-8")
     with pytest.raises(NotebookError, match="no es un cuaderno de Jupyter"):
         notebooks.read_notebook(tmp_path / "roto.ipynb")
+
+
+def test_the_command_checks_and_rewrites_setup_cells(tmp_path, capsys):
+    path = write_tiny(tmp_path, "cuaderno", [("x = 1", ())])
+    assert notebooks.main(["comprobar", str(path)]) == 1
+    message = capsys.readouterr()
+    assert "cuaderno.ipynb: celda 2: nunca se ejecutó" in message.err and "hay faltas" in message.out
+    assert notebooks.main(["celda-inicial", str(path)]) == 0
+    assert notebooks.read_notebook(path).cells[1].source == SOURCE
+    execute_file(path)
+    assert notebooks.main(["comprobar", str(path)]) == 0
+    assert notebooks.main(["comprobar", str(tmp_path / "nada.ipynb")]) == 1
+    assert "No existe" in capsys.readouterr().err
 
 
 # --- Dirección del repositorio -----------------------------------------------------------------------------------
@@ -548,11 +564,12 @@ def bare_python(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def remote(tmp_path_factory):
-    """Repositorio local que hace de GitHub, con el `helpers/__init__.py` de verdad."""
+    """Repositorio local que hace de GitHub, con los módulos de `helpers` de verdad."""
     folder = tmp_path_factory.mktemp("remoto")
     source = folder / "origen"
     (source / "helpers").mkdir(parents=True)
-    shutil.copy(ROOT / "helpers" / "__init__.py", source / "helpers")
+    for module in (ROOT / "helpers").glob("*.py"):
+        shutil.copy(module, source / "helpers")
     identity = ["-c", "user.name=Libro", "-c", "user.email=libro@ejemplo.org", "-c", "commit.gpgsign=false"]
     for order in (
         ["init", "--quiet", f"--initial-branch={REPOSITORY.branch}"],
