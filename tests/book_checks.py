@@ -13,8 +13,8 @@ from bs4 import BeautifulSoup
 ENGLISH = re.compile(
     r"\b(?:the|this|page|pages|on|(?<!CC )by|of|search|searching|launch|toggle|back to top|print|copy|copied|"
     r"download|source|full ?screen|skip|show|hide|click|code cell|contents|open issue|repository|"
-    r"repositories|previous|next|link to|permalink|dark|light|mode|settings|last updated|live code|light/dark|main|"
-    r"close|collapse|expand|sidebar|breadcrumbs?|warning|announcement|created using|version)\b",
+    r"repositories|previous|next|link to|permalink|dark|light|mode|settings|last updated|live code|"
+    r"light/dark|main|close|collapse|expand|sidebar|breadcrumbs?|warning|announcement|created using|version)\b",
     re.IGNORECASE,
 )
 INTERFACE_ATTRIBUTES = re.compile(

@@ -31,6 +31,10 @@ _UNUSED_FILES = (
     "**/*.map",  # solo sirven para depurar el tema
     "*webpack-macros.html",
 )
+# El tema de Python 3.10 pide antes de tiempo las fuentes de iconos, y desde el disco el navegador lo rechaza.
+_FONT_PRELOAD = re.compile(r'\s*<link rel="preload" as="font"[^>]*/?>')
+# El mismo tema repite este identificador en la página de búsqueda.
+_REPEATED_INPUT = re.compile(r'(id="search-input".*?)\s*id="search-input"', re.DOTALL)
 _REPEATED_TITLE = re.compile(r"<title>(.+?) (?:—|&#8212;|-) \1</title>")
 
 INDEX_PAGE = """<!DOCTYPE html>
@@ -50,6 +54,8 @@ INDEX_PAGE = """<!DOCTYPE html>
 def polish_html(html):
     """Devuelve la página sin el programa de iconos y con los textos fijos en español."""
     html = _FONTAWESOME.sub("", html)
+    html = _FONT_PRELOAD.sub("", html)
+    html = _REPEATED_INPUT.sub(r"\1", html)
     html = _REPEATED_TITLE.sub(r"<title>\1</title>", html)
     for old, new in REPLACEMENTS.items():
         html = html.replace(old, new)
