@@ -14,7 +14,7 @@ ENGLISH = re.compile(
     r"\b(?:the|this|page|pages|on|(?<!CC )by|of|search|searching|launch|toggle|back to top|print|copy|copied|"
     r"download|source|full ?screen|skip|show|hide|click|code cell|contents|open issue|repository|"
     r"repositories|previous|next|link to|permalink|dark|light|mode|settings|last updated|live code|"
-    r"light/dark|main|close|collapse|expand|sidebar|breadcrumbs?|warning|announcement|created using|version)\b",
+    r"light/dark|main|close|collapse|expand|sidebar|breadcrumbs?|warning|announcement|version)\b",
     re.IGNORECASE,
 )
 INTERFACE_ATTRIBUTES = re.compile(
@@ -317,6 +317,25 @@ def glossary_problems(markdown, required):
     ]
     names = {plain(term) for term in terms}
     return problems + [f"falta: {word}" for word in required if plain(word) not in names]
+
+
+def untaught_terms(markdown, chapters, stem):
+    """Términos del glosario con alguna palabra que no sale en el capítulo que dice explicarlos.
+
+    Argumentos:
+        markdown: texto del glosario.
+        chapters: diccionario nombre de archivo → texto del capítulo.
+        stem: función que reduce una palabra a su raíz.
+    """
+    roots = {name: {stem(word) for word in re.findall(r"\w+", text)} for name, text in chapters.items()}
+    problems = []
+    for row in glossary_rows(markdown):
+        words = {stem(word) for word in re.findall(r"\w+", plain(row[0])) if len(word) > 3}
+        for name in re.findall(r"\]\(([\w.-]+)\)", row[3]):
+            missing = words - roots.get(name, set())
+            if missing:
+                problems.append(f"{plain(row[0])}: {name} no tiene {sorted(missing)}")
+    return problems
 
 
 def plain(term):

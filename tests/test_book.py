@@ -639,6 +639,24 @@ def test_glossary_is_complete_and_in_order():
     assert senses.count("núcleo") == 2
 
 
+def test_glossary_points_to_the_chapter_that_uses_each_word():
+    from book_ext.search import stem
+
+    glossary = (ROOT / "book" / "glosario.md").read_text(encoding="utf-8")
+    chapters = {}
+    for name in NOTEBOOKS:
+        notebook = nbformat.read(ROOT / f"{name}.ipynb", as_version=4)
+        chapters[Path(f"{name}.ipynb").name] = "\n".join(cell.source for cell in notebook.cells)
+    assert checks.untaught_terms(glossary, chapters, stem) == []
+
+
+def test_glossary_check_of_chapters_can_fail():
+    row = "| **mapa de características** | *x* | Algo. | [Datos](datos.ipynb) | |"
+    assert checks.untaught_terms(row, {"datos.ipynb": "Los mapas de características"}, lambda w: w[:4]) == []
+    assert checks.untaught_terms(row, {"datos.ipynb": "Un mapa de calor"}, lambda w: w[:4])
+    assert checks.untaught_terms(row, {}, lambda w: w)
+
+
 def test_glossary_check_can_fail():
     row = "| **{}** | *x* | Algo. | [Datos](datos.ipynb) | |"
     good = "\n".join(row.format(term) for term in ("época", "lote", "sesgo (de una capa)"))
