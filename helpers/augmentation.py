@@ -86,10 +86,10 @@ class _Limit:
 
 _LIMITS = {
     "rotation_range": _Limit(180.0, "grados", "Más de 180° repite giros menores: pon 180.", closed=True),
-    "width_shift_range": _Limit(1.0, "fracción del ancho", "Para mover hasta un 20 % del ancho: 0.2."),
-    "height_shift_range": _Limit(1.0, "fracción del alto", "Para mover hasta un 20 % del alto: 0.2."),
+    "width_shift_range": _Limit(1.0, "fracción del ancho", "Para mover hasta un 20 % del ancho: 0.2."),
+    "height_shift_range": _Limit(1.0, "fracción del alto", "Para mover hasta un 20 % del alto: 0.2."),
     "shear_range": _Limit(90.0, "grados", "A 90° la imagen se aplasta en una línea: usa un ángulo menor."),
-    "zoom_range": _Limit(1.0, "variación de la escala", "Para ampliar o reducir hasta un 20 %: 0.2."),
+    "zoom_range": _Limit(1.0, "variación de la escala", "Para ampliar o reducir hasta un 20 %: 0.2."),
 }
 
 
@@ -103,7 +103,7 @@ class AugmentationConfig:
         rotation_range: giro máximo, en grados, en los dos sentidos (0 a 180).
         width_shift_range: desplazamiento horizontal máximo, como fracción del ancho (0 ≤ w < 1).
         height_shift_range: desplazamiento vertical máximo, como fracción del alto (0 ≤ h < 1).
-        shear_range: ángulo máximo de cizallamiento, en **grados** (0 ≤ s < 90): 0.2 no es un 20 %.
+        shear_range: ángulo máximo de cizallamiento, en **grados** (0 ≤ s < 90): 0.2 no es un 20 %.
         zoom_range: z; los factores horizontal y vertical se sortean aparte entre 1 − z y 1 + z (0 ≤ z < 1).
             Un factor mayor que 1 aleja: abarca más entrada en la misma salida.
         horizontal_flip: si la mitad de las imágenes se refleja de izquierda a derecha.

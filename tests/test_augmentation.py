@@ -5,6 +5,7 @@ import importlib.util
 import inspect
 import json
 import random
+import re
 import subprocess
 import sys
 
@@ -695,9 +696,9 @@ def test_the_chapter_answers_for_every_argument(root, function):
     parameters = dict(inspect.signature(getattr(generator_class, function)).parameters)
     parameters.pop("self")
     for name, parameter in parameters.items():
-        rows = [line for line in lines if line.startswith(f"| `{name}` |") and line.count("|") == 6]
+        default = "" if parameter.default is inspect.Parameter.empty else r" \(`(?P<default>[^`]*)`\)"
+        rows = [re.fullmatch(rf"\| `{name}`{default} \|" + r"([^|]+)\|" * 3, line) for line in lines]
+        rows = [row for row in rows if row]
         assert len(rows) == 1, f"{name}: {len(rows)} filas"
-        _, _, default, unit, today, label, _ = (part.strip() for part in rows[0].split("|"))
-        assert unit and today and label
-        if parameter.default is not inspect.Parameter.empty:
-            assert ast.literal_eval(default.strip("`")) == parameter.default, name
+        if default:
+            assert ast.literal_eval(rows[0]["default"]) == parameter.default, name
