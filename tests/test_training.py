@@ -9,13 +9,15 @@ import sys
 import threading
 import types
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from helpers import training
 from helpers._keras import keras
-from helpers.data import one_hot
+from helpers.data import load_dataset, one_hot
+from helpers.models import build_cnn
 from helpers.training import Stopper, TrainingResult, compile_model, is_watched, labels_for, train
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
@@ -330,6 +332,31 @@ def test_who_watches(monkeypatch):
     assert not is_watched()
 
 
+def test_a_real_kernel_tells_who_watches(monkeypatch):
+    """Un cuaderno abierto por una persona acepta `input()`; nbclient y nbval dicen que no."""
+    from jupyter_client.manager import start_new_kernel
+
+    monkeypatch.delenv(training.NO_CURVES_VARIABLE, raising=False)
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(Path(__file__).parent.parent))
+    try:
+        code = "from helpers.training import is_watched; print(is_watched())"
+        for person in (True, False):
+            printed = []
+            client.execute_interactive(
+                code,
+                allow_stdin=person,
+                stdin_hook=lambda message: None,
+                output_hook=lambda message, printed=printed: printed.append(
+                    message["content"].get("text", "")
+                ),
+                timeout=120,
+            )
+            assert "".join(printed).strip() == str(person)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
 @pytest.mark.parametrize("watched", [True, False])
 def test_live_curves_are_one_figure_updated_in_place(data, monkeypatch, watched):
     shown, updated = [], []
@@ -496,3 +523,36 @@ def test_batch_size_must_be_a_positive_integer(data):
 
 def test_callbacks_must_be_callbacks(data):
     fails(data, "no es una retrollamada de Keras", callbacks=[print])
+
+
+# --- El capítulo --------------------------------------------------------------------------------------------
+
+
+class StopAfter(keras.callbacks.Callback):
+    """Unos pocos lotes bastan para saber que la celda funciona."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 4:
+            self.model.stop_training = True
+
+
+@pytest.mark.cifar10
+def test_the_training_cell_works_on_cifar10_by_changing_one_word(root):
+    notebook = json.loads((root / "book" / "entrenamiento.ipynb").read_text(encoding="utf-8"))
+    sources = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    (source,) = [text for text in sources if 'load_dataset("fashion_mnist")  #' in text]
+    source = source.replace('"fashion_mnist"', '"cifar10"', 1)
+
+    def short_train(*args, **options):
+        return train(*args, **{**options, "callbacks": [StopAfter()], "verbose": False})
+
+    names = {
+        "keras": keras,
+        "load_dataset": load_dataset,
+        "build_cnn": build_cnn,
+        "compile_model": compile_model,
+    }
+    names["train"] = short_train
+    exec(compile(source, "celda", "exec"), names)  # la celda es del libro
+    assert len(names["dataset"].x_train) == 45_000 and len(names["dataset"].x_val) == 5_000
+    assert names["result"].epochs == 1 and math.isfinite(names["result"].history["val_loss"][0])
