@@ -1,4 +1,5 @@
-// Extractos de los resultados: del artículo (sin menús ni pie) y alrededor de la palabra buscada, con o sin acentos.
+// Extractos de los resultados: del artículo (sin menús, pie ni celda inicial) y alrededor de la palabra, con o sin
+// acentos.
 "use strict";
 
 const CONTEXT = 240;
@@ -9,7 +10,7 @@ const foldText = (text) =>
 
 Search.htmlToText = (html, anchor) => {
   const page = new DOMParser().parseFromString(html, "text/html");
-  page.querySelectorAll(".headerlink, script, style").forEach((element) => element.remove());
+  page.querySelectorAll(".headerlink, .tag_celda-inicial, script, style").forEach((element) => element.remove());
   const article = page.querySelector("article.bd-article");
   const section = anchor ? page.getElementById(decodeURIComponent(anchor.slice(1))) : null;
   return (section ?? article)?.textContent ?? "";
