@@ -28,6 +28,7 @@ __all__ = [
     "DATASETS",
     "ImageDataset",
     "as_integer_labels",
+    "frame_tiles",
     "load_dataset",
     "make_batches",
     "one_hot",
@@ -406,13 +407,13 @@ def _read_sample():
     # En el mosaico las imágenes van clase por clase: sin barajar, x_test[:9] serían nueve camisetas.
     shuffled = np.random.RandomState(0).permutation(len(labels["test"]))
     facts = {key: card[key] for key in ("class_names", "source", "license", "sha256")}
-    pool = _frame(tiles[:n_train]), labels["train"]
-    test = _frame(tiles[n_train:][shuffled]), labels["test"][shuffled]
+    pool = frame_tiles(tiles[:n_train]), labels["train"]
+    test = frame_tiles(tiles[n_train:][shuffled]), labels["test"][shuffled]
     return pool, test, facts
 
 
-def _frame(tiles):
-    """De (N, 28, 28) a (N, 32, 32, 3): borde de ceros, el fondo de estas imágenes, y tres canales iguales."""
+def frame_tiles(tiles):
+    """De (N, 28, 28) a (N, 32, 32, 3), uint8: borde de ceros, el fondo de estas imágenes, y tres canales iguales."""
     framed = np.zeros((len(tiles), *_IMAGE_SHAPE), np.uint8)
     border = (_IMAGE_SHAPE[0] - tiles.shape[1]) // 2
     framed[:, border:-border, border:-border, :] = tiles[..., None]

@@ -5,11 +5,12 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from helpers.experiments import records
 from helpers.experiments.__main__ import main
-from helpers.experiments.catalogue import CATALOGUE, Experiment, find_experiment
+from helpers.experiments.catalogue import CATALOGUE, GRID, Experiment, Grid, find_experiment
 
 SMALL = Experiment(
     "prueba",
@@ -163,3 +164,60 @@ def test_committed_records_match_the_catalogue():
 def test_records_are_read_without_tensorflow():
     code = "import sys; from helpers.experiments import records; records.all_records(); sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.fixture
+def small_grid(tiny_dataset, monkeypatch):
+    """Una rejilla de tres ejecuciones de una época, con su prueba reducida."""
+    from helpers.experiments import grid
+
+    monkeypatch.setattr(grid, "load_dataset", lambda name: tiny_dataset)
+    monkeypatch.setattr(grid, "official_test", lambda: (tiny_dataset.x_test, tiny_dataset.y_test))
+    point = {"learning_rate": 1e-3, "dropout": 0.0, "augmentation": False, "filters": (4, 8)}
+    axes = {key: (value,) for key, value in point.items()} | {"augmentation": (False, True)}
+    return Grid("rejilla", "Una rejilla pequeña.", axes=axes, default=point, extra_seeds=(1,), epochs=1)
+
+
+def test_grid_is_resumed_and_recorded(small_grid, tmp_path, monkeypatch):
+    from helpers.experiments import grid
+
+    results, parts = tmp_path / "results", tmp_path / "partes"
+    measure, done = grid.measure_point, []
+
+    def until_interrupted(*args):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(args[1])
+        return measure(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(grid, "measure_point", until_interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            grid.run_grid(small_grid, folder=results, parts=parts)
+    assert not results.exists()
+    done.clear()
+    monkeypatch.setattr(grid, "measure_point", lambda *args: (done.append(args[1]), measure(*args))[1])
+    grid.run_grid(small_grid, folder=results, parts=parts)
+    assert len(done) == 1, "lo ya hecho no se repite"
+
+    record = records.load_record("rejilla", None, results)
+    assert [(run["point"]["augmentation"], run["seed"]) for run in record["runs"]] == [
+        (False, 0),
+        (True, 0),
+        (False, 1),
+    ]
+    assert all(0 <= run["shifted_test_accuracy"] <= 1 for run in record["runs"])
+    assert records.verify(results) == [] and records.all_records(results) == []
+
+
+def test_shift_moves_a_quarter_each_way():
+    from helpers.experiments.grid import shift_every_way
+
+    x = np.zeros((8, 9, 9, 1), np.uint8)
+    x[:, 4, 4] = 1
+    places = [tuple(int(v) for v in np.argwhere(image[..., 0])[0]) for image in shift_every_way(x, 3)]
+    assert places == [(1, 4), (7, 4), (4, 1), (4, 7)] * 2
+
+
+def test_the_grid_has_the_planned_size():
+    assert len(GRID.runs()) == 95 and len({json.dumps(run) for run in GRID.runs()}) == 95

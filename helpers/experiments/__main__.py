@@ -7,19 +7,22 @@ from pathlib import Path
 from helpers.experiments import records
 
 
-def _list(_args) -> int:
-    from helpers.experiments.catalogue import CATALOGUE
+def _list(args) -> int:
+    from helpers.experiments.catalogue import CATALOGUE, GRID
 
     for experiment in CATALOGUE.values():
         done = [
-            s for s in experiment.seeds if (_args.folder / records.record_name(experiment.name, s)).exists()
+            s for s in experiment.seeds if (args.folder / records.record_name(experiment.name, s)).exists()
         ]
         print(f"{experiment.name:32} {len(done)}/{len(experiment.seeds)} semillas   {experiment.title}")
+    grid_done = int((args.folder / records.record_name(GRID.name, None)).exists())
+    print(f"{GRID.name:32} {grid_done}/1 rejilla    {GRID.title}")
     return 0
 
 
 def _run(args) -> int:
-    from helpers.experiments.catalogue import find_experiment
+    from helpers.experiments.catalogue import Grid, find_experiment
+    from helpers.experiments.grid import run_grid
     from helpers.experiments.runner import run
 
     try:
@@ -28,6 +31,9 @@ def _run(args) -> int:
         print(error.args[0], file=sys.stderr)
         return 2
     for experiment in experiments:
+        if isinstance(experiment, Grid):
+            run_grid(experiment, folder=args.folder, repeat=args.repeat)
+            continue
         for seed in args.seed or experiment.seeds:
             run(experiment, seed, folder=args.folder, repeat=args.repeat)
     return 0

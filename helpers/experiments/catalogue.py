@@ -1,5 +1,6 @@
 """Qué experimentos hay. Cada uno es una configuración con nombre; las semillas son sus repeticiones."""
 
+import itertools
 from dataclasses import asdict, dataclass, field
 
 from helpers.augmentation import AugmentationConfig
@@ -80,13 +81,55 @@ CATALOGUE = {
 }
 
 
-def find_experiment(name: str) -> Experiment:
+@dataclass(frozen=True)
+class Grid:
+    """Una rejilla de ejecuciones cortas que se guardan juntas en un solo archivo.
+
+    Argumentos:
+        name, title: como en `Experiment`.
+        axes: valores de cada hiperparámetro; la rejilla son todas sus combinaciones, con semilla 0.
+        default: la combinación que se repite con `extra_seeds`, para conocer la dispersión.
+        epochs, batch_size: de cada ejecución.
+    """
+
+    name: str
+    title: str
+    axes: dict
+    default: dict
+    extra_seeds: tuple[int, ...]
+    dataset: str = "fashion_mnist"
+    epochs: int = 12
+    batch_size: int = 32
+
+    def runs(self) -> list[tuple[dict, int]]:
+        """Todas las ejecuciones, como (hiperparámetros, semilla), en orden fijo."""
+        points = [
+            dict(zip(self.axes, values, strict=True)) for values in itertools.product(*self.axes.values())
+        ]
+        return [(point, 0) for point in points] + [(self.default, seed) for seed in self.extra_seeds]
+
+
+GRID = Grid(
+    "grid-fashion",
+    "Tasa de aprendizaje, dropout, aumento de datos y filtros en la muestra de Fashion-MNIST.",
+    axes={
+        "learning_rate": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+        "dropout": (0.0, 0.25, 0.5),
+        "augmentation": (False, True),
+        "filters": ((8, 16), (16, 32), (32, 64)),
+    },
+    default={"learning_rate": 1e-3, "dropout": 0.0, "augmentation": False, "filters": (32, 64)},
+    extra_seeds=(1, 2, 3, 4, 5),
+)
+
+
+def find_experiment(name: str) -> "Experiment | Grid":
     """El experimento de ese nombre.
 
     Lanza:
         KeyError: con los nombres que existen.
     """
-    try:
-        return CATALOGUE[name]
-    except KeyError:
-        raise KeyError(f"No hay ningún experimento «{name}». Existen: {', '.join(CATALOGUE)}.") from None
+    known = {**CATALOGUE, GRID.name: GRID}
+    if name not in known:
+        raise KeyError(f"No hay ningún experimento «{name}». Existen: {', '.join(known)}.")
+    return known[name]

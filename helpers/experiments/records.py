@@ -38,9 +38,32 @@ class RecordError(ValueError):
     """Un registro falta, está incompleto o no coincide con sus sumas."""
 
 
-def record_name(experiment: str, seed: int) -> str:
-    """Nombre del archivo de una ejecución, por ejemplo `baseline-s0.json`."""
-    return f"{experiment}-s{seed}.json"
+# Lo mismo para una rejilla (`"kind": "grid"`): muchas ejecuciones cortas en un archivo.
+_REQUIRED_GRID = {
+    "schema": int,
+    "experiment": str,
+    "title": str,
+    "axes": dict,
+    "default": dict,
+    "epochs": int,
+    "data": dict,
+    "test": dict,
+    "environment": dict,
+    "date": str,
+    "seconds": dict,
+    "runs": list,
+    "command": str,
+}
+
+
+def record_name(experiment: str, seed: int | None = 0) -> str:
+    """Nombre del archivo de una ejecución, por ejemplo `baseline-s0.json`; el de una rejilla no lleva semilla."""
+    return f"{experiment}.json" if seed is None else f"{experiment}-s{seed}.json"
+
+
+def is_grid(record: dict) -> bool:
+    """Si el registro es de una rejilla."""
+    return record.get("kind") == "grid"
 
 
 def file_sha256(path: Path) -> str:
@@ -74,11 +97,18 @@ def check_record(record: dict, name: str = "registro") -> None:
     """
     if record.get("schema") != SCHEMA:
         raise RecordError(f"{name}: esquema {record.get('schema')!r}; este programa lee el {SCHEMA}.")
-    for key, kind in _REQUIRED.items():
+    for key, kind in (_REQUIRED_GRID if is_grid(record) else _REQUIRED).items():
         if key not in record:
             raise RecordError(f"{name}: falta la clave «{key}».")
         if not isinstance(record[key], kind) or isinstance(record[key], bool):
             raise RecordError(f"{name}: «{key}» tiene un valor de tipo {type(record[key]).__name__}.")
+    if is_grid(record):
+        lengths = {len(values) for run in record["runs"] for values in run["history"].values()}
+        if lengths != {record["epochs"]}:
+            raise RecordError(
+                f"{name}: hay historias de {sorted(lengths)} épocas y deben ser de {record['epochs']}."
+            )
+        return
     lengths = {len(values) for values in record["history"].values()}
     if len(lengths) != 1 or not lengths <= {record["config"]["epochs"]}:
         raise RecordError(
@@ -88,17 +118,18 @@ def check_record(record: dict, name: str = "registro") -> None:
         raise RecordError(f"{name}: la mejor época ({record['best_epoch']}) no está entre las entrenadas.")
 
 
-def load_record(experiment: str, seed: int = 0, folder: Path = RESULTS) -> dict:
-    """Lee un registro y comprueba su forma.
+def load_record(experiment: str, seed: int | None = 0, folder: Path = RESULTS) -> dict:
+    """Lee un registro y comprueba su forma. El de una rejilla se pide con `seed=None`.
 
     Lanza:
         RecordError: si no existe (con la orden que lo crea) o si no cumple el esquema.
     """
     path = Path(folder) / record_name(experiment, seed)
     if not path.exists():
+        which, option = ("", "") if seed is None else (f" con semilla {seed}", f" --seed {seed}")
         raise RecordError(
-            f"No hay registro de «{experiment}» con semilla {seed}. "
-            f"Para crearlo: python -m helpers.experiments run {experiment} --seed {seed}"
+            f"No hay registro de «{experiment}»{which}. "
+            f"Para crearlo: python -m helpers.experiments run {experiment}{option}"
         )
     record = json.loads(path.read_text(encoding="utf-8"))
     check_record(record, path.name)
@@ -123,14 +154,16 @@ def write_text_atomically(path: Path, text: str) -> None:
     os.replace(temporary, path)
 
 
-def save_record(record: dict, folder: Path = RESULTS) -> Path:
-    """Guarda un registro ya comprobado y actualiza las sumas de la carpeta."""
-    name = record_name(record["experiment"], record["seed"])
+def save_record(record: dict, folder: Path = RESULTS, digits: int = 6) -> Path:
+    """Guarda un registro ya comprobado, con `digits` cifras significativas, y actualiza las sumas de la carpeta."""
+    name = record_name(record["experiment"], record.get("seed"))
     check_record(record, name)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
-    write_text_atomically(path, json.dumps(rounded(record), ensure_ascii=False, indent=1) + "\n")
+    # Una rejilla tiene miles de números: sin sangría ocupa la mitad.
+    layout = {"separators": (",", ":")} if is_grid(record) else {"indent": 1}
+    write_text_atomically(path, json.dumps(rounded(record, digits), ensure_ascii=False, **layout) + "\n")
     write_sums(folder)
     return path
 
@@ -175,9 +208,9 @@ def verify(folder: Path = RESULTS) -> list[str]:
                 str(error) if isinstance(error, RecordError) else f"{name}: no es JSON válido ({error})."
             )
             continue
-        if name != record_name(record["experiment"], record["seed"]):
-            problems.append(f"{name}: dice ser {record_name(record['experiment'], record['seed'])}.")
-        weights = record["weights"]
+        if name != record_name(record["experiment"], record.get("seed")):
+            problems.append(f"{name}: dice ser {record_name(record['experiment'], record.get('seed'))}.")
+        weights = record.get("weights")
         if weights and (
             weights["file"] not in files or file_sha256(files[weights["file"]]) != weights["sha256"]
         ):
@@ -189,8 +222,9 @@ def verify(folder: Path = RESULTS) -> list[str]:
 
 
 def all_records(folder: Path = RESULTS) -> list[dict]:
-    """Todos los registros de la carpeta, por nombre de experimento y semilla."""
+    """Todas las ejecuciones de la carpeta, sin las rejillas, por nombre de experimento y semilla."""
     found = [json.loads(path.read_text(encoding="utf-8")) for path in Path(folder).glob("*.json")]
+    found = [record for record in found if not is_grid(record)]
     return sorted(found, key=lambda record: (record["experiment"], record["seed"]))
 
 
