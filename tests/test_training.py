@@ -16,8 +16,7 @@ import pytest
 
 from helpers import training
 from helpers._keras import keras
-from helpers.data import load_dataset, one_hot
-from helpers.models import build_cnn
+from helpers.data import one_hot
 from helpers.training import Stopper, TrainingResult, compile_model, is_watched, labels_for, train
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
@@ -523,36 +522,3 @@ def test_batch_size_must_be_a_positive_integer(data):
 
 def test_callbacks_must_be_callbacks(data):
     fails(data, "no es una retrollamada de Keras", callbacks=[print])
-
-
-# --- El capítulo --------------------------------------------------------------------------------------------
-
-
-class StopAfter(keras.callbacks.Callback):
-    """Unos pocos lotes bastan para saber que la celda funciona."""
-
-    def on_train_batch_end(self, batch, logs=None):
-        if batch == 4:
-            self.model.stop_training = True
-
-
-@pytest.mark.cifar10
-def test_the_training_cell_works_on_cifar10_by_changing_one_word(root):
-    notebook = json.loads((root / "book" / "entrenamiento.ipynb").read_text(encoding="utf-8"))
-    sources = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    (source,) = [text for text in sources if 'load_dataset("fashion_mnist")  #' in text]
-    source = source.replace('"fashion_mnist"', '"cifar10"', 1)
-
-    def short_train(*args, **options):
-        return train(*args, **{**options, "callbacks": [StopAfter()], "verbose": False})
-
-    names = {
-        "keras": keras,
-        "load_dataset": load_dataset,
-        "build_cnn": build_cnn,
-        "compile_model": compile_model,
-    }
-    names["train"] = short_train
-    exec(compile(source, "celda", "exec"), names)  # la celda es del libro
-    assert len(names["dataset"].x_train) == 45_000 and len(names["dataset"].x_val) == 5_000
-    assert names["result"].epochs == 1 and math.isfinite(names["result"].history["val_loss"][0])
