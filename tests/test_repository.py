@@ -192,6 +192,25 @@ def test_binder_is_slim_and_has_one_configuration(root):
     )
 
 
+def loose_actions(workflow: str) -> list[str]:
+    """Acciones de un flujo de GitHub que no están fijadas por su confirmación."""
+    return [use for use in re.findall(r"uses:\s*(\S+)", workflow) if not re.search(r"@[0-9a-f]{40}$", use)]
+
+
+def test_workflows_pin_their_actions_and_ask_for_nothing(root):
+    workflows = list((root / ".github/workflows").glob("*.yml"))
+    assert workflows
+    for path in workflows:
+        assert loose_actions(read(path)) == [], path.name
+        assert "permissions:" in read(path), path.name
+    assert loose_actions("- uses: actions/checkout@v4") == ["actions/checkout@v4"]
+
+
+def test_workflow_covers_every_python(root):
+    for python in PYTHONS:
+        assert f'"{python}"' in read(root / ".github/workflows/pruebas.yml")
+
+
 def test_devcontainer_is_valid(root):
     config = json.loads(read(root / ".devcontainer/devcontainer.json"))
     assert config["postCreateCommand"] == "make entorno"
