@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := libro
-.PHONY: libro test test-full lint bench ejecutar servir limpiar ayuda candado entorno-libro entorno entorno-colab
+.PHONY: libro test test-full lint bench ejecutar numeros servir limpiar ayuda candado entorno-libro entorno entorno-colab
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -36,6 +36,9 @@ bench: entorno  ## Mide segundos y memoria de cada capítulo y dice cuál se pas
 
 ejecutar: entorno  ## Vuelve a ejecutar los cuadernos y guarda sus salidas (CUADERNOS="book/datos.ipynb …" para algunos)
 	$(PY) -m helpers.notebooks ejecutar $(CUADERNOS)
+
+numeros: entorno  ## Escribe en la prosa los números de los registros (los que llevan la marca «dato»)
+	$(PY) -m helpers.prose_numbers reescribir
 
 servir: libro  ## Construye el libro y lo sirve en http://localhost:8000
 	$(PY) -m http.server 8000 --bind 127.0.0.1 --directory _build/html
