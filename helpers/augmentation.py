@@ -1,7 +1,8 @@
-"""Aumento de datos: los siete parámetros de la tarea y dos maneras fieles de aplicarlos.
+"""Aumento de datos: los siete parámetros de la tarea y tres maneras fieles de aplicarlos.
 
-Una sola configuración, `AugmentationConfig`, alimenta el generador heredado (`ImageDataGenerator`) y las
-capas actuales de Keras. Los dos caminos se comparan como matrices afines de 3×3 que llevan cada píxel de la
+Una sola configuración, `AugmentationConfig`, alimenta el generador heredado (`ImageDataGenerator`), las
+capas actuales de Keras y `to_augmenter`, que compone las siete transformaciones y remuestrea el lote una sola
+vez: es la que el libro usa para entrenar. Los dos caminos se comparan como matrices afines de 3×3 que llevan cada píxel de la
 *salida* al punto de la *entrada* de donde toma su valor. Las coordenadas son (columna, fila, 1), en píxeles,
 con el origen en el centro del píxel superior izquierdo.
 
@@ -52,7 +53,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import keras
+    import tensorflow as tf
     from numpy.typing import ArrayLike
 
 __all__ = [
@@ -67,12 +71,14 @@ __all__ = [
     "keras_layer_matrices",
     "keras_layers_matrix",
     "sample_parameters",
+    "to_augmenter",
     "to_image_data_generator",
     "to_keras_layers",
     "transform_images",
 ]
 
 FILL_MODES = ("nearest", "constant", "reflect", "wrap")
+
 
 @dataclass(frozen=True)
 class _Limit:
@@ -498,6 +504,83 @@ def to_keras_layers(config: AugmentationConfig, *, seed: int | None = None) -> k
     if config.horizontal_flip:
         layers.append(keras.layers.RandomFlip("horizontal", seed=seeds[4]))
     return keras.Sequential(layers or [keras.layers.Identity()], name="aumento")
+
+
+def to_augmenter(config: AugmentationConfig, *, seed: int | None = None) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Función que aumenta un lote con una sola transformación por imagen, para `make_batches` y `train`.
+
+    Sortea lo mismo que el generador, compone los siete parámetros en una matriz por imagen y remuestrea el lote
+    entero con una operación de TensorFlow: emborrona una vez, como el generador, y no cuatro, como las capas. En
+    imágenes cuadradas la matriz es la de `affine_matrix`; en las demás el centro es el de verdad. El modo "wrap"
+    repite la imagen cada n píxeles, como las capas.
+
+    Argumentos:
+        config: parámetros del aumento.
+        seed: semilla. Con la misma y en la misma máquina se repite la sucesión de lotes; sin ella, cada ejecución
+            sortea otra cosa. El azar global no se toca.
+
+    Devuelve:
+        Función de un lote float32 (N, alto, ancho, canales) en otro igual.
+
+    Lanza:
+        ModuleNotFoundError: si falta TensorFlow.
+    """
+    from helpers._keras import keras  # noqa: F401  (dice en español que falta TensorFlow)
+
+    import tensorflow as tf  # isort: skip
+
+    with tf.device("/CPU:0"):  # donde se preparan los lotes
+        random = (
+            tf.random.Generator.from_non_deterministic_state()
+            if seed is None
+            else tf.random.Generator.from_seed(seed)
+        )
+
+    def augment(x):
+        count, height, width = tf.shape(x)[0], x.shape[1], x.shape[2]
+        draws = tf.unstack(random.uniform([7, count], -1.0, 1.0))
+        theta, tx, ty, shear, zx, zy = (
+            limit * draw
+            for limit, draw in zip(
+                (
+                    math.radians(config.rotation_range),
+                    config.width_shift_range * width,
+                    config.height_shift_range * height,
+                    math.radians(config.shear_range),
+                    config.zoom_range,
+                    config.zoom_range,
+                ),
+                draws,
+                strict=False,
+            )
+        )
+        flip = tf.where(draws[6] < 0, -1.0, 1.0) if config.horizontal_flip else tf.ones([count])
+        return _resample(tf, x, (theta, tx, ty, shear, 1 + zx, 1 + zy, flip), config.fill_mode)
+
+    return augment
+
+
+def _resample(tf, x, parameters, fill_mode: str):
+    """Aplica a cada imagen la composición de sus parámetros (tensores (N,); ángulos en radianes, `flip` ±1)."""
+    theta, tx, ty, shear, zx, zy, flip = parameters
+    height, width = x.shape[1], x.shape[2]
+    cosine, sine = tf.cos(theta), tf.sin(theta)
+    # Giro · cizallamiento · ampliación · volteo, como en `affine_matrix`. Reflejar alrededor del centro es
+    # cambiar de signo la primera columna.
+    a, b = flip * zx * cosine, zy * (-cosine * tf.sin(shear) - sine * tf.cos(shear))
+    c, d = flip * zx * sine, zy * (-sine * tf.sin(shear) + cosine * tf.cos(shear))
+    column, row = (width - 1) / 2, (height - 1) / 2
+    columns = column + cosine * tx - sine * ty - (a * column + b * row)
+    rows = row + sine * tx + cosine * ty - (c * column + d * row)
+    zero = tf.zeros_like(a)
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=x,
+        transforms=tf.stack([a, b, columns, c, d, rows, zero, zero], axis=1),
+        output_shape=[height, width],
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode=fill_mode.upper(),
+    )
 
 
 @dataclass(frozen=True)

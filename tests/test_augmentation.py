@@ -12,6 +12,7 @@ import sys
 import numpy as np
 import pytest
 
+from helpers import augmentation
 from helpers._keras import keras
 from helpers.augmentation import (
     FILL_MODES,
@@ -24,11 +25,12 @@ from helpers.augmentation import (
     keras_layer_matrices,
     keras_layers_matrix,
     sample_parameters,
+    to_augmenter,
     to_image_data_generator,
     to_keras_layers,
     transform_images,
 )
-from helpers.data import make_batches, write_image_folder
+from helpers.data import make_batches, to_float, write_image_folder
 from helpers.models import build_cnn
 
 # Keras llama a scipy por un nombre que desaparecerá en SciPy 2; requirements.txt pide scipy<2.
@@ -247,7 +249,7 @@ def test_four_resamplings_blur_more_than_one():
 
 @pytest.mark.parametrize(("fill_mode", "period"), [("wrap", 31), ("reflect", 64)])
 def test_fill_modes_have_the_period_of_the_generator(fill_mode, period):
-    """"wrap" repite cada 31 píxeles, no cada 32: así lo hace scipy; las capas, cada 32."""
+    """ "wrap" repite cada 31 píxeles, no cada 32: así lo hace scipy; las capas, cada 32."""
     image = _noise()
     shift = AffineParameters(tx=period)
     ours = transform_images(image, affine_matrix(shift, 32, 32), fill_mode)
@@ -448,8 +450,11 @@ def test_without_scipy_keras_itself_stops_in_the_middle(tmp_path):
         "except ImportError as e: print('error:', e)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, encoding="utf-8",
-        timeout=120
+        [sys.executable, "-c", code, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
     )
     assert "construido" in done.stdout and "scipy" in done.stdout.split("error:")[-1], done.stderr[-500:]
 
@@ -702,3 +707,71 @@ def test_the_chapter_answers_for_every_argument(root, function):
         assert len(rows) == 1, f"{name}: {len(rows)} filas"
         if default:
             assert ast.literal_eval(rows[0]["default"]) == parameter.default, name
+
+
+# --- Una sola transformación por lote -----------------------------------------------------------------------
+
+
+def resample(x, cases, fill_mode):
+    """`_resample` con parámetros concretos, como los que recibe `affine_matrix`."""
+    import tensorflow as tf
+
+    columns = np.array(
+        [
+            [np.deg2rad(p.theta), p.tx, p.ty, np.deg2rad(p.shear), p.zx, p.zy, -1 if p.flip else 1]
+            for p in cases
+        ],
+        np.float32,
+    ).T
+    return augmentation._resample(
+        tf, tf.constant(x), [tf.constant(column) for column in columns], fill_mode
+    ).numpy()
+
+
+@pytest.mark.parametrize("fill_mode", ["nearest", "reflect"])
+def test_augmenter_applies_the_matrix_of_the_generator(sample_dataset, fill_mode):
+    rng = np.random.default_rng(3)
+    config = AugmentationConfig(25, 0.2, 0.15, 12, 0.3, True, fill_mode)
+    cases = [sample_parameters(config, rng, 32, 32) for _ in range(40)]
+    x = to_float(sample_dataset.x_train[:40])
+    expected = transform_images(x, [affine_matrix(case, 32, 32) for case in cases], fill_mode)
+    assert np.abs(resample(x, cases, fill_mode) - expected).max() < 2e-3
+
+
+def test_augmenter_pivots_on_the_true_centre_of_a_tall_image():
+    image = np.zeros((1, 49, 33, 1), np.float32)
+    image[0, 24, 16] = 1  # el píxel del centro
+    for case in (AffineParameters(theta=40), AffineParameters(zx=1.3, zy=0.7), AffineParameters(flip=True)):
+        assert resample(image, [case], "constant")[0, 24, 16, 0] == pytest.approx(1, abs=1e-4)
+
+
+def test_augmenter_draws_the_whole_range_and_repeats_with_its_seed():
+    """Con un solo punto encendido se mide el desplazamiento que tocó a cada imagen."""
+    x = np.zeros((400, 33, 33, 1), np.float32)
+    x[:, 16, 16] = 1
+    config = AugmentationConfig(0, 0.3, 0.1, 0, 0, False, "constant")
+    grid = np.arange(33)
+    moved = to_augmenter(config, seed=1)(x).numpy()[..., 0]
+    columns, rows = moved.sum(axis=1) @ grid - 16, moved.sum(axis=2) @ grid - 16
+    assert 9.4 < columns.max() <= 9.91 and -9.91 <= columns.min() < -9.4  # el 30 % de 33 píxeles
+    assert 3.0 < rows.max() <= 3.31 and -3.31 <= rows.min() < -3.0
+    assert abs(columns.mean()) < 0.8 and abs(np.corrcoef(columns, rows)[0, 1]) < 0.15
+    assert np.array_equal(moved, to_augmenter(config, seed=1)(x).numpy()[..., 0])
+    assert not np.array_equal(moved, to_augmenter(config, seed=2)(x).numpy()[..., 0])
+
+
+def test_augmenter_flips_half_of_the_images():
+    x = np.zeros((400, 4, 4, 1), np.float32)
+    x[:, :, 0] = 1
+    flipped = to_augmenter(AugmentationConfig(0, 0, 0, 0, 0, True), seed=0)(x).numpy()[:, 0, 3, 0]
+    assert set(np.unique(flipped)) == {0, 1} and 160 < flipped.sum() < 240
+
+
+def test_augmenter_draws_anew_every_epoch_inside_make_batches(tiny_dataset):
+    epochs = {}
+    for attempt in range(2):
+        batches = make_batches(tiny_dataset.x_train, augment=to_augmenter(AugmentationConfig(), seed=5))
+        epochs[attempt] = [np.concatenate([b.numpy() for b in batches]) for _ in range(2)]
+    assert not np.array_equal(*epochs[0]), "la segunda época repite la primera"
+    assert np.array_equal(epochs[0], epochs[1]), "con la misma semilla no se repite"
+    assert epochs[0][0].min() >= 0 and epochs[0][0].max() <= 1

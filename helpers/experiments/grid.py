@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers._keras import keras
-from helpers.augmentation import to_keras_layers
+from helpers.augmentation import to_augmenter
 from helpers.data import frame_tiles, load_dataset
 from helpers.evaluation import predict_probabilities, shift_images
 from helpers.experiments import records
@@ -91,7 +91,7 @@ def measure_point(grid: Grid, point: dict, seed: int, dataset, test) -> dict:
     model = compile_model(
         build_cnn(filters=point["filters"], dropout=point["dropout"]), learning_rate=point["learning_rate"]
     )
-    layers = to_keras_layers(HOMEWORK_AUGMENTATION, seed=seed) if point["augmentation"] else None
+    augment = to_augmenter(HOMEWORK_AUGMENTATION, seed=seed) if point["augmentation"] else None
     wall, cpu = time.perf_counter(), time.process_time()
     result = train(
         model,
@@ -101,7 +101,7 @@ def measure_point(grid: Grid, point: dict, seed: int, dataset, test) -> dict:
         batch_size=grid.batch_size,
         epochs=grid.epochs,
         seed=seed,
-        augment=layers,
+        augment=augment,
         verbose=False,
     )
     seconds = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}

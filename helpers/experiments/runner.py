@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers._keras import keras
-from helpers.augmentation import to_keras_layers
+from helpers.augmentation import to_augmenter
 from helpers.data import ImageDataset, load_dataset
 from helpers.evaluation import (
     apply_temperature,
@@ -69,7 +69,7 @@ def measure(experiment: Experiment, seed: int, dataset: ImageDataset) -> tuple[d
     """
     keras.utils.set_random_seed(seed)
     model = compile_model(build_cnn(**experiment.network), learning_rate=experiment.learning_rate)
-    layers = to_keras_layers(experiment.augmentation, seed=seed) if experiment.augmentation else None
+    augment = to_augmenter(experiment.augmentation, seed=seed) if experiment.augmentation else None
     chosen = "test" if experiment.validation == "test" else "val"
     x_val, y_val = getattr(dataset, f"x_{chosen}"), getattr(dataset, f"y_{chosen}")
 
@@ -87,7 +87,7 @@ def measure(experiment: Experiment, seed: int, dataset: ImageDataset) -> tuple[d
         batch_size=experiment.batch_size,
         epochs=experiment.epochs,
         seed=seed,
-        augment=(lambda x: layers(x, training=True)) if layers else None,
+        augment=augment,
         reevaluate_train=experiment.reevaluate_train,
         callbacks=[keep_last],
     )

@@ -215,7 +215,7 @@ class TrainingPanel:
 
     def _train(self, settings: dict) -> None:
         from helpers._keras import keras
-        from helpers.augmentation import AugmentationConfig, to_keras_layers
+        from helpers.augmentation import AugmentationConfig, to_augmenter
         from helpers.models import build_cnn
         from helpers.training import Stopper, compile_model, train
 
@@ -230,7 +230,7 @@ class TrainingPanel:
             dropout=settings["dropout"],
         )
         compile_model(model, learning_rate=settings["learning_rate"])
-        layers = to_keras_layers(AugmentationConfig(), seed=self.seed) if settings["augmentation"] else None
+        augment = to_augmenter(AugmentationConfig(), seed=self.seed) if settings["augmentation"] else None
         follower = _follower(self, keras, settings)
         result = train(
             model,
@@ -240,7 +240,7 @@ class TrainingPanel:
             batch_size=settings["batch_size"],
             epochs=settings["epochs"],
             seed=self.seed,
-            augment=(lambda x: layers(x, training=True)) if layers else None,
+            augment=augment,
             verbose=False,
             callbacks=[self._stopper, follower],
         )
