@@ -13,12 +13,20 @@ from PIL import Image
 MAX_BYTES = 1_000_000
 """Peso máximo de un cuaderno guardado."""
 
+MAX_COLUMNS = 80
+"""Columnas de código que caben en la página a 1280 píxeles sin desplazarla."""
+
+FOLDED_TAGS = {"celda-inicial", "hide-input", "hide-cell", "remove-cell", "remove-input"}
+"""Etiquetas de las celdas cuyo código no se ve, o se ve solo al desplegarlas."""
+
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 LOCAL_PATHS = re.compile(
     r"(?<![\w.:/])/(?:home|root|tmp|Users|content|mnt|opt|var|work|usr/lib)/[\w.-]+"
     r"|\b[A-Za-z]:\\\w+|site-packages|dist-packages|file://|ipykernel_\d+"
 )
-ADDRESSES = re.compile(r"\b0x[0-9a-fA-F]{6,16}\b|<(?:Figure size|Axes)|^(?:\[?Text\(|\[?<matplotlib)", re.MULTILINE)
+ADDRESSES = re.compile(
+    r"\b0x[0-9a-fA-F]{6,16}\b|<(?:Figure size|Axes)|^(?:\[?Text\(|\[?<matplotlib)", re.MULTILINE
+)
 WARNINGS = re.compile(
     r"\w+Warning\b|^WARNING|^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWEF] |^[IWEF]\d{4} \d\d:\d\d:\d\d",
     re.MULTILINE,
@@ -38,12 +46,20 @@ FORBIDDEN_CODE = (
         "instala paquetes: en Colab rompería los que ya están cargados",
     ),
     (re.compile("enable_custom_widget" + "_manager"), "enciende el gestor de controles de Colab"),
-    (re.compile(r"\.(?:hdf5|(?<!\.weights\.)h5)\b"), "guarda en un formato antiguo: usa .keras (o .weights.h5)"),
     (
-        re.compile(r"validation_data\s*=\s*\(?\s*[\"']?(?:\w+\.)*x_?(?:test|prueba)|validation\s*=\s*[\"']test"),
+        re.compile(r"\.(?:hdf5|(?<!\.weights\.)h5)\b"),
+        "guarda en un formato antiguo: usa .keras (o .weights.h5)",
+    ),
+    (
+        re.compile(
+            r"validation_data\s*=\s*\(?\s*[\"']?(?:\w+\.)*x_?(?:test|prueba)|validation\s*=\s*[\"']test"
+        ),
         "valida con el conjunto de prueba",
     ),
-    (re.compile("plot" + "_model"), "dibuja con graphviz, que no está en todas partes: usa plot_architecture"),
+    (
+        re.compile("plot" + "_model"),
+        "dibuja con graphviz, que no está en todas partes: usa plot_architecture",
+    ),
 )
 MYST_ONLY = re.compile(r"^\s*(?:`{3,}|:{3,})\{|\{[a-z:-]+\}`", re.MULTILINE)
 FENCE = re.compile(r"^(`{3,}|~{3,}).*?^\1\s*$", re.MULTILINE | re.DOTALL)
@@ -76,7 +92,9 @@ def output_texts(cell):
             texts += [output["ename"] + ": " + output["evalue"], "\n".join(output["traceback"])]
         else:
             data = output["data"]
-            texts += [join(data[mime]) for mime in ("text/plain", "text/html", "text/markdown") if mime in data]
+            texts += [
+                join(data[mime]) for mime in ("text/plain", "text/html", "text/markdown") if mime in data
+            ]
     # Una imagen incrustada no es texto que alguien lea, y su base64 podría imitar cualquier cosa.
     return [re.sub(r"data:[\w/+-]+;base64,[\w/+=]+", "data:", text) for text in texts]
 
@@ -159,7 +177,9 @@ def check_executed(notebook):
         elif cell.get("execution_count") is None:
             problems.append(f"celda {n}: nunca se ejecutó")
         elif cell["execution_count"] != expected:
-            problems.append(f"celda {n}: se ejecutó en el puesto {cell['execution_count']} y le toca el {expected}")
+            problems.append(
+                f"celda {n}: se ejecutó en el puesto {cell['execution_count']} y le toca el {expected}"
+            )
     return problems
 
 
@@ -223,6 +243,16 @@ def check_forbidden_code(notebook):
     ]
 
 
+def check_code_width(notebook):
+    """El código que se ve cabe en su recuadro; el plegado puede ser más ancho."""
+    problems = []
+    for n, cell in code_cells(notebook):
+        if not FOLDED_TAGS & set(tags(cell)):
+            wide = [line for line in join(cell["source"]).splitlines() if len(line) > MAX_COLUMNS]
+            problems += [f"celda {n}: línea de {len(line)} columnas; caben {MAX_COLUMNS}: {line[:40]!r}" for line in wide]
+    return problems
+
+
 def check_headings(notebook):
     """Un único título de primer nivel, el primero, y ningún nivel saltado."""
     text = "\n\n".join(join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
@@ -283,6 +313,7 @@ NOTEBOOK_CHECKS = OUTPUT_CHECKS + (
     check_executed,
     check_widgets,
     check_forbidden_code,
+    check_code_width,
     check_headings,
     check_portable_markdown,
 )

@@ -23,16 +23,15 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-from helpers.notebook_checks import check_notebook, check_size, join, output_texts, tags
+from helpers.notebook_checks import FOLDED_TAGS, check_notebook, check_size, join, output_texts, tags
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-FOLDED_TAGS = {"celda-inicial", "hide-input", "hide-cell", "remove-cell", "remove-input"}
 TITLE = re.compile(r"# @title (.+)")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
-SETUP_CELL = '''\
+SETUP_CELL = """\
 # @title Prepara Colab (en tu equipo y en Binder no hace nada)
 import importlib.util
 import pathlib
@@ -53,7 +52,7 @@ if importlib.util.find_spec("helpers") is None:
                            f", y vuelve a ejecutar esta celda. Motivo: {{getattr(error, 'stderr', error)}}") from None
     sys.path.insert(0, FOLDER)
 import helpers  # noqa: F401  (antes que TensorFlow, para que no escriba sus avisos de arranque)
-'''
+"""
 
 
 class NotebookError(Exception):
@@ -100,7 +99,11 @@ def read_repository(root=ROOT):
         raise NotebookError(f"No existe {path}: de ahí sale la dirección del repositorio.")
     text = path.read_text(encoding="utf-8")
     section = re.search(r"^repository:\n((?:[ \t]+.*\n?|\s*#.*\n|\n)*)", text, re.MULTILINE)
-    entries = dict(re.findall(r"^\s+(\w+):\s*[\"']?([^\"'#\s]*)", section.group(1), re.MULTILINE)) if section else {}
+    entries = (
+        dict(re.findall(r"^\s+(\w+):\s*[\"']?([^\"'#\s]*)", section.group(1), re.MULTILINE))
+        if section
+        else {}
+    )
     if not entries.get("url"):
         raise NotebookError(f"{path} no dice «repository: url:».")
     return parse_url(entries["url"], entries.get("branch") or "main")
@@ -111,7 +114,20 @@ def setup_source(repository):
     return SETUP_CELL.format(url=repository.url, branch=repository.branch, name=repository.name).rstrip("\n")
 
 
-TEXT_SUFFIXES = {".md", ".yml", ".yaml", ".toml", ".cff", ".txt", ".py", ".json", ".ipynb", ".js", ".html", ".bib"}
+TEXT_SUFFIXES = {
+    ".md",
+    ".yml",
+    ".yaml",
+    ".toml",
+    ".cff",
+    ".txt",
+    ".py",
+    ".json",
+    ".ipynb",
+    ".js",
+    ".html",
+    ".bib",
+}
 SKIPPED_FOLDERS = {".git", "_build", "node_modules", "__pycache__", "results"}
 
 
@@ -179,7 +195,9 @@ def normalize_output(output):
     elif output.output_type != "stream":
         output.data.pop(WIDGET_VIEW, None)
         output.metadata = {
-            mime: dict(value) for mime, value in sorted(output.metadata.items()) if mime in output.data and value
+            mime: dict(value)
+            for mime, value in sorted(output.metadata.items())
+            if mime in output.data and value
         }
     return output
 
@@ -223,7 +241,9 @@ def normalize(notebook):
         metadata = {}
         if cell_tags:
             metadata["tags"] = cell_tags
-        cell = nbformat.NotebookNode(cell_type=original.cell_type, metadata=metadata, source=join(original.source))
+        cell = nbformat.NotebookNode(
+            cell_type=original.cell_type, metadata=metadata, source=join(original.source)
+        )
         if original.cell_type == "code":
             if FOLDED_TAGS & set(cell_tags):
                 # Plegada también en JupyterLab y en Colab, no solo en la página; su título es el de Colab.
@@ -288,7 +308,15 @@ def write_notebook(path, notebook):
 
 def neutral_environment(folder):
     """Entorno del kernel: el de quien llama, sin lo que cambia las salidas y sin su configuración de IPython."""
-    dropped = {"COLUMNS", "LINES", "MPLBACKEND", "MATPLOTLIBRC", "PYTHONWARNINGS", "PYTHONSTARTUP", "FORCE_COLOR"}
+    dropped = {
+        "COLUMNS",
+        "LINES",
+        "MPLBACKEND",
+        "MATPLOTLIBRC",
+        "PYTHONWARNINGS",
+        "PYTHONSTARTUP",
+        "FORCE_COLOR",
+    }
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
     return environment | {"TERM": "dumb", "LC_ALL": "C.UTF-8", "PYTHONUTF8": "1", "IPYTHONDIR": str(folder)}
 
@@ -335,7 +363,9 @@ def execute(notebook, folder, timeout=300):
             trace = "\n".join(output_texts(current["cell"])[-2:])
             raise NotebookError(_cell_failure(current, ANSI.sub("", trace))) from None
         except DeadKernelError:
-            raise NotebookError(_cell_failure(current, "el kernel murió; suele ser falta de memoria")) from None
+            raise NotebookError(
+                _cell_failure(current, "el kernel murió; suele ser falta de memoria")
+            ) from None
     return normalize(executed)
 
 
@@ -442,7 +472,9 @@ def run_repository(url, root=ROOT):
 
 def main(arguments=None):
     """Punto de entrada de `python -m helpers.notebooks`."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.notebooks", description="Cuida los cuadernos del libro.")
+    parser = argparse.ArgumentParser(
+        prog="python -m helpers.notebooks", description="Cuida los cuadernos del libro."
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="ORDEN")
     for name, text in (
         ("ejecutar", "vuelve a ejecutar y guarda las salidas"),

@@ -129,6 +129,7 @@ FAULTS = {
     ),
     "valida con la prueba (experimento)": (one_cell(source='run(validation="test")'), "valida con el conjunto"),
     "dibuja con graphviz (B06)": (one_cell(source="plot" + "_model(red)"), "graphviz"),
+    "código más ancho que la página": (one_cell(source="x = " + "1 + " * 20 + "1"), "línea de 85 columnas"),
     "sin título": (one_cell(heading="## Sección"), "0 títulos de primer nivel"),
     "dos títulos (J04)": (one_cell(heading="# Uno\n\n# Dos"), "2 títulos de primer nivel"),
     "nivel saltado (A01)": (one_cell(heading="# Uno\n\n### Tres"), "salta de un título de nivel 1 a uno de nivel 3"),
@@ -150,6 +151,11 @@ def test_each_fault_is_caught(name):
 )
 def test_correct_code_is_not_forbidden(source):
     assert checks.check_notebook(one_cell(source=source)) == []
+
+
+def test_folded_code_may_be_wide():
+    assert checks.check_code_width(one_cell(source="x" * 81, tags=["hide-input"])) == []
+    assert checks.check_code_width(one_cell(source="x" * 80)) == []
 
 
 def test_code_fences_are_not_headings():
