@@ -249,9 +249,9 @@ def _text_width(text, fontsize, weight="normal"):
 
 
 def _wrap(text, inches, fontsize, weight="normal"):
-    """Parte un texto en líneas que caben en `inches` pulgadas."""
+    """Parte un texto en líneas que caben en `inches` pulgadas; un «%» no se separa nunca de su número."""
     lines = []
-    for paragraph in text.split("\n"):
+    for paragraph in text.replace(" %", f"{THIN_SPACE}%").split("\n"):
         line = ""
         for word in paragraph.split(" "):
             candidate = f"{line} {word}" if line else word
@@ -894,6 +894,12 @@ def plot_prediction(
     return figure
 
 
+def _at_least(probability):
+    """«probabilidad de 0.91 o más», redondeada hacia abajo: 0.997 no llega a 1."""
+    floor = math.floor(100 * float(probability) + 1e-9) / 100
+    return "probabilidad de más de 0.99" if floor >= 0.99 else f"probabilidad de {format_number(floor, 2)} o más"
+
+
 def plot_mistakes(
     images, y, probabilities, class_names, *, n=12, columns=6, title=None, fontsize=FONTSIZE, alt=None
 ):
@@ -932,8 +938,8 @@ def plot_mistakes(
             title
             if title is not None
             else (
-                f"Los {chosen.size} errores más seguros de {format_number(int(wrong.size))}: probabilidad de "
-                f"{format_number(confidence[chosen[-1]], 2)} o más"
+                f"Los {chosen.size} errores más seguros de {format_number(int(wrong.size))}: "
+                + _at_least(confidence[chosen[-1]])
             )
         )
         figure, axes = _image_grid(chosen.size, columns, fontsize, 2, title, "")
@@ -942,7 +948,7 @@ def plot_mistakes(
             said, was = class_names[guess[index]], _class_name(class_names, truth[index])
             _caption(ax, f"dice {said}\nes {was}")
     worst = ", ".join(
-        f"{class_names[truth[i]]} tomado por {class_names[guess[i]]} ({format_number(confidence[i], 2)})"
+        f"{class_names[truth[i]]} por {class_names[guess[i]]} ({format_number(confidence[i], 2)})"
         for i in chosen[:3]
     )
     figure.alt = alt or (

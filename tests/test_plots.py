@@ -78,7 +78,7 @@ FIGURES = {
     ),
     "errores": (
         lambda **k: plots.plot_mistakes(IMAGES, LABELS, PROBABILITIES, NAMES, **k),
-        ["2 errores en 6 imágenes", "pantalón tomado por camiseta (0.80)"],
+        ["2 errores en 6 imágenes", "pantalón por camiseta (0.80)"],
     ),
     "filtros": (
         lambda **k: plots.plot_filters(RNG_KERNEL, **k),
@@ -472,6 +472,20 @@ def test_labels_may_be_one_hot_or_a_column():
     expected = plots.plot_samples(IMAGES, LABELS, NAMES).alt
     assert plots.plot_samples(IMAGES, LABELS[:, None], NAMES).alt == expected
     assert plots.plot_samples(IMAGES, np.eye(3)[LABELS], NAMES).alt == expected
+
+
+@pytest.mark.parametrize(
+    ("lowest", "text"), [(0.918, "de 0.91 o más"), (0.57, "de 0.57 o más"), (0.997, "de más de 0.99"), (1, "de más de 0.99")]
+)
+def test_the_title_of_the_mistakes_never_rounds_up(lowest, text):
+    probabilities = np.array([[(1 - lowest) / 2, (1 - lowest) / 2, lowest]] * 6)
+    assert plots.plot_mistakes(IMAGES, np.zeros(6, int), probabilities, NAMES).short_title.endswith(f"probabilidad {text}")
+
+
+def test_a_percent_sign_never_starts_a_line():
+    for inches in np.arange(0.6, 2, 0.1):
+        lines = plots._wrap("desplaza el 20 % del ancho", inches, 11).split("\n")
+        assert not any(line.startswith("%") for line in lines)
 
 
 def test_no_mistakes_is_a_figure_too():
