@@ -35,6 +35,10 @@ _UNUSED_FILES = (
 _FONT_PRELOAD = re.compile(r'\s*<link rel="preload" as="font"[^>]*/?>')
 # El mismo tema repite este identificador en la página de búsqueda.
 _REPEATED_INPUT = re.compile(r'(id="search-input".*?)\s*id="search-input"', re.DOTALL)
+# Los nombres largos se parten donde se leen bien (las tablas no dejan que el navegador corte en otro sitio).
+_TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
+_TABLE_CODE = re.compile(r'(<span class="pre">)(.*?)(</span>)', re.DOTALL)
+_BREAKS = re.compile(r"([_.(=/])(?=\w)")
 _REPEATED_TITLE = re.compile(r"<title>(.+?) (?:—|&#8212;|-) \1</title>")
 
 INDEX_PAGE = """<!DOCTYPE html>
@@ -51,15 +55,20 @@ INDEX_PAGE = """<!DOCTYPE html>
 """
 
 
+def break_long_code(table):
+    """Deja que el código de una tabla se parta tras `_`, `.`, `(`, `=` o `/`, y no a media palabra."""
+    return _TABLE_CODE.sub(lambda found: found[1] + _BREAKS.sub(r"\1<wbr>", found[2]) + found[3], table[0])
+
+
 def polish_html(html):
-    """Devuelve la página sin el programa de iconos y con los textos fijos en español."""
+    """Devuelve la página sin el programa de iconos, con los textos fijos en español y el código de las tablas partible."""
     html = _FONTAWESOME.sub("", html)
     html = _FONT_PRELOAD.sub("", html)
     html = _REPEATED_INPUT.sub(r"\1", html)
     html = _REPEATED_TITLE.sub(r"<title>\1</title>", html)
     for old, new in REPLACEMENTS.items():
         html = html.replace(old, new)
-    return html
+    return _TABLE.sub(break_long_code, html)
 
 
 def rewrite(path, change):
