@@ -10,9 +10,9 @@ Solo `load` necesita TensorFlow; lo demás, h5py y NumPy.
 """
 
 import base64
-import binascii
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,7 @@ _SCRIPT_START = "(globalThis.cnnFiles ??= {})["
 # Cómo llama Keras, dentro del .weights.h5, al grupo de cada clase de capa que tiene pesos.
 _GROUPS = {"Conv2D": "conv2d", "Dense": "dense", "BatchNormalization": "batch_normalization"}
 _LARGEST_FLOAT16 = 65504.0
+_DTYPES = {"float16": "<f2", "float32": "<f4"}  # little-endian, como los arrays de la página
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,41 +229,47 @@ def read_weights(file):
         ValueError: si está dañado o no es de este libro; nombra el archivo.
     """
     path = Path(file)
+    again = "Vuelve a exportarlo desde la página."
     try:
-        text = _read_bytes(path).decode("utf-8").strip()
-        if text.startswith(_SCRIPT_START):
-            text = text[text.index("] = ") + 4 :].removesuffix(";")
-        content = json.loads(text)
+        content = _parse(_read_bytes(path))
         is_ours = (content["format"], content["version"]) == (WEIGHTS_FORMAT, VERSION)
-    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+    except (ValueError, KeyError, TypeError) as error:  # ni texto, ni JSON, ni un objeto con esas claves
         raise ValueError(
-            f"«{path.name}» está dañado o no es un archivo de pesos de este libro. Vuelve a exportarlo desde la página."
+            f"«{path.name}» está dañado o no es un archivo de pesos de este libro. {again}"
         ) from error
     if not is_ours:
         raise ValueError(
-            f"«{path.name}» no es un archivo de pesos de este libro, o es de otra versión. Vuelve a exportarlo desde la página."
+            f"«{path.name}» no es un archivo de pesos de este libro, o es de otra versión. {again}"
         )
-    damaged = ValueError(
-        f"«{path.name}» está dañado: su contenido no tiene la huella que anuncia. Vuelve a exportarlo desde la página."
-    )
     try:
         data = base64.b64decode(content["data"], validate=True)
-    except (binascii.Error, KeyError, TypeError) as error:
-        raise damaged from error
-    if hashlib.sha256(data).hexdigest() != content.get("sha256"):
-        raise damaged
-    dtype = np.dtype({"float16": "<f2", "float32": "<f4"}[content["dtype"]])
-    flat = np.frombuffer(data, dtype).astype(np.float32)
-    shapes = [tuple(weight["shape"]) for weight in content["weights"]]
-    sizes = [int(np.prod(shape)) for shape in shapes]
-    if sum(sizes) != flat.size:
-        raise damaged
-    parts = np.split(flat, np.cumsum(sizes)[:-1])
-    arrays = tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
-    encode(content["description"])
-    _check_shapes(path.name, arrays, weight_shapes(content["description"]))
+        if hashlib.sha256(data).hexdigest() != content["sha256"]:
+            raise ValueError("su contenido no tiene la huella que anuncia")
+        arrays = _split(data, _DTYPES[content["dtype"]], [weight["shape"] for weight in content["weights"]])
+        description = content["description"]
+        encode(description)
+        wanted = weight_shapes(description)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"«{path.name}» está dañado: {error}. {again}") from error
+    _check_shapes(path.name, arrays, wanted)
     names = content.get("class_names")
-    return WebWeights(content["name"], content["description"], tuple(names) if names else None, arrays)
+    return WebWeights(content["name"], description, tuple(names) if names else None, arrays)
+
+
+def _parse(content):
+    text = content.decode("utf-8").strip()
+    if text.startswith(_SCRIPT_START):
+        text = text[text.index("] = ") + 4 :].removesuffix(";")
+    return json.loads(text)
+
+
+def _split(data, dtype, shapes):
+    flat = np.frombuffer(data, dtype).astype(np.float32)
+    sizes = [math.prod(shape) for shape in shapes]
+    if sum(sizes) != flat.size:
+        raise ValueError(f"anuncia {sum(sizes)} pesos y trae {flat.size}")
+    parts = np.split(flat, np.cumsum(sizes)[:-1])
+    return tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
 
 
 def load(file):

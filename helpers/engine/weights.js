@@ -74,9 +74,13 @@ function float32FromFloat16(halves) {
   return values;
 }
 
+function fileError(message) {
+  return Object.assign(new Error(message), { code: "file" });
+}
+
 function checkedBytes(file, format, label) {
   if (!file || file.format !== format || file.version !== 1 || typeof file.data !== "string")
-    throw new Error(`«${label}» no es un archivo de este libro, o es de otra versión.`);
+    throw fileError(`«${label}» no es un archivo de este libro, o es de otra versión.`);
   let bytes = null;
   try {
     bytes = bytesFromBase64(file.data);
@@ -84,7 +88,7 @@ function checkedBytes(file, format, label) {
     // Cae en el aviso de abajo: a quien lee le da igual en qué paso se vio el daño.
   }
   if (!bytes || sha256(bytes) !== file.sha256)
-    throw new Error(`«${label}» está dañado: su contenido no tiene la huella que anuncia. Descárgalo de nuevo.`);
+    throw fileError(`«${label}» está dañado: su contenido no tiene la huella que anuncia. Descárgalo de nuevo.`);
   return bytes;
 }
 
@@ -105,7 +109,7 @@ function decodeWeights(file, label) {
     return { name, shape, values: values.subarray(start - size, start) };
   });
   if (start !== values.length)
-    throw new Error(`«${label}» está dañado: anuncia ${start} pesos y trae ${values.length}. Descárgalo de nuevo.`);
+    throw fileError(`«${label}» está dañado: anuncia ${start} pesos y trae ${values.length}. Descárgalo de nuevo.`);
   return { description: file.description, name: file.name, classNames: file.class_names ?? null, weights };
 }
 

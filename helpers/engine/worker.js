@@ -3,13 +3,16 @@
 //
 // Mensajes que recibe ({type, …}) y con qué responde:
 //   data {train, validation}          imágenes uint8 y etiquetas: {images, labels}            → nada
+//   sample {id, file, label}          lee la muestra de `export_sample`, sin frenar la página → sample
 //   build {description, batchSize, seed, weights?, initialization?}                           → ready
+//   build {file, label, batchSize}    la red de un archivo de `export_weights`, con sus pesos → ready
 //   train {epochs, batchSize, optimizer, seed, augmentation?}  una época tras otra            → step…, epoch…, done
 //   stop / continue                   se detiene tras el paso en curso, y sigue donde estaba  → stopped / resumed
 //   reset {seed, initialization?}     pesos nuevos y optimizador a cero                       → ready
 //   infer {id, images, activations?}  `activations`: true o lista de capas                    → inference
 //   evaluate {id, part}                                                                       → evaluation
 //   weights {id}                      los pesos de ahora                                      → weights
+//   export {id, name, classNames?}    los pesos de ahora, para `helpers.web_export.load`      → export
 // Además: `diverged` si la pérdida deja de ser un número, y `error` {code, message, id} con el motivo en español.
 //
 // Los mensajes se atienden de uno en uno, en orden: un `infer` que llega antes de tiempo espera a que la red exista. Entrenar
@@ -35,7 +38,7 @@ function scheduleTurn() {
 
 function enqueue(job, id) {
   queue = queue.then(job).catch((error) => {
-    const message = error instanceof EngineError ? error.message : `El motor ha fallado: ${error.message}`;
+    const message = error.code ? error.message : `El motor ha fallado: ${error.message}`;
     postMessage({ type: "error", id, code: error.code ?? "unknown", message });
   });
 }
@@ -58,14 +61,19 @@ const handlers = {
     lab.data = { train, validation };
   },
 
-  async build({ description, batchSize = 32, seed = 1, weights = null, initialization = "keras" }) {
+  sample({ id, file, label }) {
+    postMessage({ type: "sample", id, ...decodeSample(file, label) });
+  },
+
+  async build({ description, batchSize = 32, seed = 1, weights = null, initialization = "keras", file = null, label = "" }) {
+    const recorded = file && decodeWeights(file, label);
     lab.run = null;
     lab.engine = null; // antes de pedir memoria para la nueva, se suelta la anterior
-    lab.engine = await Engine.create(bytesFromBase64(ENGINE_WASM), description, { batchSize, seed });
+    lab.engine = await Engine.create(bytesFromBase64(ENGINE_WASM), recorded?.description ?? description, { batchSize, seed });
     lab.build = { seed, initialization };
-    if (weights) lab.engine.setWeights(weights);
+    if (recorded ?? weights) lab.engine.setWeights(recorded?.weights ?? weights);
     else lab.engine.initWeights(seed, initialization);
-    announceReady();
+    announceReady(recorded?.classNames);
   },
 
   reset({ seed = lab.build?.seed, initialization = lab.build?.initialization }) {
@@ -126,11 +134,16 @@ const handlers = {
   weights({ id }) {
     postMessage({ type: "weights", id, weights: network().getWeights() });
   },
+
+  export({ id, name, classNames }) {
+    const engine = network();
+    postMessage({ type: "export", id, text: encodeWeights(engine.description, engine.getWeights(), { name, classNames }) });
+  },
 };
 
-function announceReady() {
+function announceReady(classNames = null) {
   const { engine } = lab;
-  postMessage({ type: "ready", filters: engine.filters(), weights: engine.weightInfo, memoryBytes: engine.memoryBytes });
+  postMessage({ type: "ready", classNames, filters: engine.filters(), weights: engine.weightInfo, memoryBytes: engine.memoryBytes });
 }
 
 // --- Entrenar ---
