@@ -31,13 +31,16 @@ def find_chromium(playwright) -> str:
     )
 
 
+# Sin red: todo lo que no sea este equipo falla al pedirlo.
+OFFLINE_ARGS = ("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",)
+
+
 @contextlib.contextmanager
-def chromium():
-    """Un Chromium sin ventana, listo para `new_context` o `new_page`."""
+def chromium(*, offline=False):
+    """Un Chromium sin ventana, listo para `new_context` o `new_page`; con `offline`, sin internet."""
+    args = CHROMIUM_ARGS + (OFFLINE_ARGS if offline else ())
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_chromium(playwright), args=list(CHROMIUM_ARGS)
-        )
+        browser = playwright.chromium.launch(executable_path=find_chromium(playwright), args=list(args))
         try:
             yield browser
         finally:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from built_book import build_book, serve
 
 from helpers.data import load_dataset, subset
 
@@ -43,3 +44,16 @@ def sample_dataset():
 def tiny_dataset(sample_dataset):
     """200, 100 y 100 imágenes, con todas las clases por igual."""
     return subset(sample_dataset, 200, 100, 100)
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory):
+    """El libro, construido una vez para todas las pruebas."""
+    return build_book(tmp_path_factory.mktemp("libro"))
+
+
+@pytest.fixture(scope="session")
+def server(book):
+    """El libro servido en este equipo; da su dirección."""
+    with serve(book.site) as address:
+        yield address

@@ -1,13 +1,9 @@
 """El libro construido: entero, en español, sin internet y sin faltas, por HTTP y desde el disco."""
 
-import functools
-import http.server
 import json
 import re
 import shutil
-import subprocess
 import sys
-import threading
 from collections import namedtuple
 from pathlib import Path
 
@@ -16,6 +12,7 @@ import nbformat
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from built_book import DRAFT
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
@@ -23,7 +20,6 @@ TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 DOCUMENTS = [TOC["root"]] + [chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]]
 PAGES = [f"{document}.html" for document in DOCUMENTS]
 NOTEBOOKS = [document for document in DOCUMENTS if (ROOT / f"{document}.ipynb").exists()]
-DRAFT = "book/zz_borrador"
 WIDTHS = (390, 320)
 MAXIMUM_PAGE = 1_000_000
 NO_CHROMIUM = (
@@ -43,31 +39,7 @@ CHROMIUM_ARGUMENTS = [
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
-BuiltBook = namedtuple("BuiltBook", "source site returncode log html")
 Visit = namedtuple("Visit", "requests console overflow formulas")
-
-
-# --- El libro, construido una vez ---------------------------------------------------------------------------
-@pytest.fixture(scope="module")
-def book(tmp_path_factory):
-    """Construye una copia del libro con un borrador fuera del índice, con la misma orden que `make libro`."""
-    source = tmp_path_factory.mktemp("libro")
-    for name in ("_config.yml", "_toc.yml"):
-        shutil.copyfile(ROOT / name, source / name)
-    ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "_build")
-    shutil.copytree(ROOT / "book", source / "book", ignore=ignore)
-    draft = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Borrador")])
-    nbformat.write(draft, source / f"{DRAFT}.ipynb")
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    command += ["build", ".", "-W", "--keep-going", "-n"]
-    run = subprocess.run(command, cwd=source, capture_output=True, text=True, encoding="utf-8", timeout=300)
-    site = source / "_build" / "html"
-    if not (site / "index.html").exists():
-        pytest.fail(f"El libro no se construye:\n{(run.stdout + run.stderr)[-4000:]}")
-    html = {}
-    for path in sorted(site.rglob("*.html")):
-        html[path.relative_to(site).as_posix()] = path.read_text(encoding="utf-8")
-    return BuiltBook(source, site, run.returncode, run.stdout + run.stderr, html)
 
 
 def assert_clean(problems):
@@ -265,25 +237,6 @@ def browser():
         )
         yield browser
         browser.close()
-
-
-class SilentHandler(http.server.SimpleHTTPRequestHandler):
-    """Sirve archivos sin escribir una línea por petición."""
-
-    def log_message(self, *arguments):
-        pass
-
-
-@pytest.fixture(scope="module")
-def server(book):
-    """Sirve el libro en este equipo y devuelve su dirección."""
-    handler = functools.partial(SilentHandler, directory=str(book.site))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        thread = threading.Thread(target=httpd.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{httpd.server_address[1]}"
-        httpd.shutdown()
-        thread.join()
 
 
 def visit(tab, base, pages):

@@ -8,14 +8,13 @@ Cada módulo hace una sola cosa y trae su propio `setup(app)`:
 - `bibliography`: las referencias, con sus palabras de enlace en español;
 - `maths`: MathJax copiado dentro del libro, solo donde hay fórmulas;
 - `polish`: retoques del HTML ya escrito y archivos que pide el servidor web;
+- `controls`: los programas de los controles interactivos, solo en las páginas que los tienen;
 - `repository`: aviso de que la dirección del repositorio es provisional.
-
-Los controles interactivos tendrán aquí su módulo: leerá los `<div data-control="…">` de cada página.
 """
 
-from . import alt_text, bibliography, interface, maths, polish, repository, search
+from . import alt_text, bibliography, controls, interface, maths, polish, repository, search
 
-MODULES = (search, interface, alt_text, bibliography, maths, polish, repository)
+MODULES = (search, interface, alt_text, bibliography, maths, controls, polish, repository)
 
 
 def setup(app):

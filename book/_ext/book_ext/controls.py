@@ -1,0 +1,77 @@
+"""Los controles interactivos: pone en marcha los `<div data-control="…">` que traen las salidas de los cuadernos.
+
+Cada página lleva, dentro de ella, solo los programas de los controles que tiene, así que funciona también abierta desde
+el disco. Si un control falla, su figura fija se queda donde estaba.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+
+from sphinx.errors import ExtensionError
+
+STYLESHEET = "controles.css"
+_CONTROL = re.compile(r'<div data-control="(\w+)" data-state=')
+
+
+def controls_in(html):
+    """Nombres de los controles de una página, sin repetir y en orden alfabético."""
+    return sorted(set(_CONTROL.findall(html)))
+
+
+def load_base():
+    """El módulo `helpers.widgets.base`.
+
+    Lanza:
+        ExtensionError: si el paquete del libro no está instalado donde se construye.
+    """
+    try:
+        from helpers.widgets import base
+    except ModuleNotFoundError as error:
+        raise ExtensionError(
+            f"Los controles del libro necesitan el paquete «helpers» ({error}). Instálalo con: pip install -e ."
+        ) from error
+    return base
+
+
+def fingerprint(folder):
+    """Huella de los programas de los controles: si cambia, Sphinx vuelve a escribir las páginas."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.*")):
+        if path.suffix in {".js", ".css", ".py"}:
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def copy_stylesheet(app):
+    """Escribe el CSS común en `_static`, una vez para todo el libro."""
+    if app.builder.format != "html":
+        return
+    target = Path(app.outdir, "_static", STYLESHEET)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(load_base().stylesheet(), encoding="utf-8")
+
+
+def add_controls(app, pagename, templatename, context, doctree):
+    """Añade a la página el CSS y los programas de sus controles; las demás no llevan nada.
+
+    Lanza:
+        ExtensionError: si una salida pide un control que no existe o que no se puede juntar.
+    """
+    names = controls_in(context.get("body") or "")
+    if not names:
+        return
+    base = load_base()
+    try:
+        script = base.page_script([base.find_control(name) for name in names])
+    except (LookupError, FileNotFoundError, ValueError) as error:
+        raise ExtensionError(f"{pagename}: {error}") from error
+    app.add_css_file(STYLESHEET)
+    app.add_js_file(None, body=script, type="module")
+
+
+def setup(app):
+    """Conecta el CSS y los programas, y anota su huella en la configuración."""
+    app.add_config_value("controls_fingerprint", fingerprint(Path(load_base().__file__).parent), "html", str)
+    app.connect("builder-inited", copy_stylesheet)
+    app.connect("html-page-context", add_controls)
