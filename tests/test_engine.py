@@ -17,6 +17,7 @@ import pytest
 import tensorflow as tf
 import wasmtime
 
+from benchmarks.engine import report
 from helpers.engine import (
     WASM_PATH,
     Engine,
@@ -273,7 +274,9 @@ def test_adam_changes_the_weights_as_keras():
 
 def test_loss_comes_from_the_logits():
     """Con la clase correcta en probabilidad cero, −log(p) sería infinito o se cortaría en 16; Keras da 200."""
-    model = keras.Sequential([keras.Input((1, 1, 2)), LAYERS.Flatten(), LAYERS.Dense(2, activation="softmax")])
+    model = keras.Sequential(
+        [keras.Input((1, 1, 2)), LAYERS.Flatten(), LAYERS.Dense(2, activation="softmax")]
+    )
     model.set_weights([np.eye(2, dtype=np.float32) * 100, np.zeros(2, np.float32)])
     engine = Engine(describe(model), batch_size=1)
     engine.set_weights(model.get_weights())
@@ -349,7 +352,9 @@ def test_too_high_a_learning_rate_never_hangs(rate, tiny_dataset):
 
 def test_out_of_memory_is_reported():
     description = describe_cnn(filters=(512, 1024), dense_units=4096)
-    with pytest.raises(MemoryError, match="No hay memoria para esta red con lotes de 4096. Usa menos filtros"):
+    with pytest.raises(
+        MemoryError, match="No hay memoria para esta red con lotes de 4096. Usa menos filtros"
+    ):
         Engine(description, batch_size=4096)
     with pytest.raises(MemoryError, match="No hay memoria"):  # ni siquiera caben los pesos
         Engine(describe_cnn(dense_units=60_000, filters=(32, 60_000)), batch_size=1)
@@ -395,7 +400,9 @@ def test_invalid_descriptions(description, message):
 
 
 def sequential(*layers, shape=(8, 8, 2)):
-    return keras.Sequential([keras.Input(shape), *layers, LAYERS.Flatten(), LAYERS.Dense(3, activation="softmax")])
+    return keras.Sequential(
+        [keras.Input(shape), *layers, LAYERS.Flatten(), LAYERS.Dense(3, activation="softmax")]
+    )
 
 
 @pytest.mark.parametrize(
@@ -464,7 +471,13 @@ def test_wrong_images_labels_and_weights():
     [
         {},
         {"dropout": 0.5, "filters": (8, 16, 32), "name": "otra"},
-        {"batch_norm": True, "input_shape": (64, 48, 1), "kernel_size": 5, "pool_size": (3, 2), "num_classes": 4},
+        {
+            "batch_norm": True,
+            "input_shape": (64, 48, 1),
+            "kernel_size": 5,
+            "pool_size": (3, 2),
+            "num_classes": 4,
+        },
     ],
 )
 def test_describe_cnn_is_describe_of_build_cnn(options):
@@ -527,6 +540,15 @@ def test_ziglang_is_pinned_once(root):
 @pytest.mark.completo
 def test_wasm_is_rebuilt_byte_for_byte():
     assert build_bytes() == WASM_PATH.read_bytes()
+
+
+def test_benchmark_says_when_the_engine_is_too_slow():
+    times = {"keras": [10.0, 10.0], "motor": [20.0, 20.0], "gemelo": [500.0, 500.0],
+             "keras, inferencia": [4.0, 4.0], "motor, inferencia": [8.0, 8.0]}  # fmt: skip
+    text, fits = report(times)
+    assert fits and "2.00 × Keras" in text and "50.00 × Keras" in text and "4000" in text
+    text, fits = report({**times, "motor": [26.0, 26.0]})
+    assert not fits and "SE PASA" in text
 
 
 # --- JavaScript ----------------------------------------------------------------------------------------------
@@ -649,7 +671,11 @@ def test_loader_draws_weights_as_keras(tmp_path):
     for values, reference in zip(drawn, model.get_weights(), strict=True):
         assert values.size == reference.size and np.ptp(values) == pytest.approx(np.ptp(reference), rel=0.1)
         assert values.std() == pytest.approx(reference.std(), rel=0.05)
-    kernels = [np.abs(floats_from_js(t)).max() for t, n in zip(found["zeros"], found["names"], strict=True) if "kernel" in n]
+    kernels = [
+        np.abs(floats_from_js(t)).max()
+        for t, n in zip(found["zeros"], found["names"], strict=True)
+        if "kernel" in n
+    ]
     assert kernels == [0, 0, 0]
 
 
@@ -666,7 +692,7 @@ def test_loader_errors_are_in_spanish(tmp_path):
         "version": ({"version": 9}, "{}", "versión 1"),
     }  # fmt: skip
     attempts = "\n".join(
-        f'out.{name} = await attempt(() => Engine.create(wasm, {json.dumps(description)}, {options}));'
+        f"out.{name} = await attempt(() => Engine.create(wasm, {json.dumps(description)}, {options}));"
         for name, (description, options, _) in cases.items()
     )
     found = run_javascript(
@@ -700,7 +726,11 @@ def test_loader_errors_are_in_spanish(tmp_path):
     assert set(found) == set(cases)
     for name, text in cases.items():
         assert text in found[name][1], (name, found[name])
-    assert found["memory"][0] == "memory" and found["diverged"][0] == "diverged" and found["flat"][0] == "description"
+    assert (
+        found["memory"][0] == "memory"
+        and found["diverged"][0] == "diverged"
+        and found["flat"][0] == "description"
+    )
 
 
 # --- En el navegador, desde disco ----------------------------------------------------------------------------
@@ -797,7 +827,9 @@ def test_trains_in_a_worker_from_disk(lab_page, sample_dataset):
 def test_worker_opens_and_saves_files(lab_page, root, sample_dataset, tmp_path):
     """Abre los pesos registrados y la muestra, clasifica como Keras, y lo que guarda se abre en Python."""
     recorded = root / "book/results/baseline-fashion-s0.weights.h5"
-    lab_page.add_script_tag(content=export_weights(recorded, describe_cnn(), class_names=sample_dataset.class_names))
+    lab_page.add_script_tag(
+        content=export_weights(recorded, describe_cnn(), class_names=sample_dataset.class_names)
+    )
     lab_page.add_script_tag(content=export_sample(sample_dataset, n_train=10, n_val=30))
     found = lab_page.evaluate(
         """async () => {

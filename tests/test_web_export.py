@@ -82,12 +82,16 @@ def test_damaged_keras_files_are_named(small, recorded, tmp_path):
     content = path.read_bytes()
     cut = tmp_path / "cortado.weights.h5"
     cut.write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match="«cortado.weights.h5» está dañado o no es un archivo de pesos de Keras"):
+    with pytest.raises(
+        ValueError, match="«cortado.weights.h5» está dañado o no es un archivo de pesos de Keras"
+    ):
         export_weights(cut, description)
     cut.write_bytes(b"hola")
     with pytest.raises(ValueError, match="«cortado.weights.h5» está dañado"):
         export_weights(cut, description)
-    with pytest.raises(ValueError, match="«pequeña.weights.h5» está dañado o es otro archivo: no tiene la huella"):
+    with pytest.raises(
+        ValueError, match="«pequeña.weights.h5» está dañado o es otro archivo: no tiene la huella"
+    ):
         export_weights(path, description, sha256="0" * 64)
     export_weights(path, description, sha256=hashlib.sha256(content).hexdigest())
     with pytest.raises(ValueError, match="«baseline-fashion-s0.weights.h5» no tiene los pesos de esta red"):
@@ -146,7 +150,10 @@ def test_exporting_needs_no_tensorflow(root):
 def test_page_reads_what_python_writes_and_back(small, sample_dataset, tmp_path):
     """Ida y vuelta: los pesos y las imágenes llegan enteros a la página, y lo que ella exporta predice igual en Keras."""
     path, model = small
-    weights, sample = export_weights(path, describe(model)), export_sample(sample_dataset, n_train=20, n_val=10)
+    weights, sample = (
+        export_weights(path, describe(model)),
+        export_sample(sample_dataset, n_train=20, n_val=10),
+    )
     found = run_javascript(
         ("weights.js",),
         f"""{weights}\n{sample}
@@ -176,14 +183,24 @@ def test_page_reads_what_python_writes_and_back(small, sample_dataset, tmp_path)
         tmp_path,
     )
     for (name, shape, values), expected in zip(found["weights"], model.get_weights(), strict=True):
-        assert tuple(shape) == expected.shape and name.split("/")[1] in ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
+        assert tuple(shape) == expected.shape and name.split("/")[1] in (
+            "kernel",
+            "bias",
+            "gamma",
+            "beta",
+            "moving_mean",
+            "moving_variance",
+        )
         assert (floats_from_js(values) == expected.astype("<f2").astype("<f4").ravel()).all()
     assert (floats_from_js(found["halves"]) == HALVES.astype("<f4")).all()
     assert found["sha"] == [hashlib.sha256(b"").hexdigest(), hashlib.sha256(b"\x07" * 1000).hexdigest()]
 
     chosen = base64.b64decode(found["images"])
     images = np.frombuffer(chosen, np.uint8).reshape(10, *found["shape"])
-    originals = {image.tobytes(): label for image, label in zip(sample_dataset.x_val, sample_dataset.y_val, strict=True)}
+    originals = {
+        image.tobytes(): label
+        for image, label in zip(sample_dataset.x_val, sample_dataset.y_val, strict=True)
+    }
     assert [originals[image.tobytes()] for image in images] == found["labels"]
 
     page_file = tmp_path / "mis-pesos.json"

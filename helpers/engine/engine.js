@@ -22,10 +22,12 @@ const KINDS = {
 
 // `enum Status` de src/network.c, desde 1.
 const BUILD_ERRORS = [
-  (layer, batch) => `No hay memoria para esta red con lotes de ${batch}. Usa menos filtros, menos unidades o un lote menor.`,
+  (layer, batch) =>
+    `No hay memoria para esta red con lotes de ${batch}. Usa menos filtros, menos unidades o un lote menor.`,
   (layer) => `El motor no conoce la clase de la capa «${layer}».`,
   (layer) => `La capa «${layer}» tiene un número que no vale (tamaño, unidades, lote o tasa).`,
-  (layer) => `La ventana de la capa «${layer}» es mayor que la imagen que le llega. Usa menos bloques o una ventana menor.`,
+  (layer) =>
+    `La ventana de la capa «${layer}» es mayor que la imagen que le llega. Usa menos bloques o una ventana menor.`,
   (layer) => `La capa «${layer}» necesita mapas (alto, ancho, canales) y le llega un vector.`,
   (layer) => `La capa «${layer}» necesita un vector y le llegan mapas. Pon Flatten o GlobalAveragePooling2D antes.`,
   (layer) => `La softmax tiene que estar al final, y solo ahí; falla la capa «${layer}».`,
@@ -65,7 +67,8 @@ function encodeLayer(layer) {
   const window = layer.kernel_size ?? layer.pool_size ?? [0, 0];
   const stride = convolution ? [1, 1] : (layer.strides ?? [0, 0]);
   const word = (kind, values = []) => {
-    const [units = 0, h = 0, w = 0, sh = 0, sw = 0, same = 0, relu = 0, bias = 0, scale = 0, rate = 0, epsilon = 0] = values;
+    const [units = 0, h = 0, w = 0, sh = 0, sw = 0, same = 0, relu = 0, bias = 0, scale = 0, rate = 0, epsilon = 0] =
+      values;
     return { integers: [KINDS[kind], units, h, w, sh, sw, +same, +relu, +bias, +scale], floats: [rate, epsilon] };
   };
   if (type === "Activation") return { linear: [], relu: [word("ReLU")], softmax: [word("Softmax")] }[activation];
@@ -95,7 +98,10 @@ function encodeDescription(description) {
   const layers = [];
   const last = description.layers.map((layer) => layers.push(...encodeLayer(layer)) - 1);
   if (layers.at(-1)?.integers[0] !== KINDS.Softmax)
-    throw new EngineError("description", "La red tiene que acabar en una softmax, que es lo que la entropía cruzada necesita.");
+    throw new EngineError(
+      "description",
+      "La red tiene que acabar en una softmax, que es lo que la entropía cruzada necesita.",
+    );
   if (layers.length > MAX_LAYERS)
     throw new EngineError("description", `La red tiene ${layers.length} capas y el motor admite ${MAX_LAYERS}.`);
   const words = new Uint32Array(layers.length * WORDS_PER_LAYER);
@@ -118,7 +124,10 @@ class Engine {
   static async create(bytes, description, { batchSize = 32, seed = 1 } = {}) {
     const program = encodeDescription(description);
     if (typeof WebAssembly !== "object" || !WebAssembly.validate(bytes))
-      throw new EngineError("unsupported", "Este navegador es anterior a WebAssembly con SIMD (2021): no puede entrenar. Actualízalo.");
+      throw new EngineError(
+        "unsupported",
+        "Este navegador es anterior a WebAssembly con SIMD (2021): no puede entrenar. Actualízalo.",
+      );
     const { instance } = await WebAssembly.instantiate(bytes, {});
     return new Engine(instance.exports, description, program, batchSize, seed);
   }
@@ -131,9 +140,15 @@ class Engine {
     new Uint32Array(exports.memory.buffer, exports.description_address(), program.words.length).set(program.words);
     const status = exports.build(...description.input_shape, program.count, batchSize);
     if (status) {
-      const position = Math.max(0, program.last.findIndex((last) => exports.failed_layer() <= last));
+      const position = Math.max(
+        0,
+        program.last.findIndex((last) => exports.failed_layer() <= last),
+      );
       const layer = description.layers[position];
-      throw new EngineError(status === 1 ? "memory" : "description", BUILD_ERRORS[status - 1](layer.name ?? layer.type, batchSize));
+      throw new EngineError(
+        status === 1 ? "memory" : "description",
+        BUILD_ERRORS[status - 1](layer.name ?? layer.type, batchSize),
+      );
     }
     exports.seed(seed);
     this.imageSize = description.input_shape.reduce((a, b) => a * b, 1);
@@ -236,7 +251,10 @@ class Engine {
   #load(images, labels = null) {
     const count = images.length / this.imageSize;
     if (!Number.isInteger(count) || count < 1 || count > this.batchSize)
-      throw new EngineError("value", `Se esperaban de 1 a ${this.batchSize} imágenes de ${this.imageSize} valores y llegan ${images.length} valores.`);
+      throw new EngineError(
+        "value",
+        `Se esperaban de 1 a ${this.batchSize} imágenes de ${this.imageSize} valores y llegan ${images.length} valores.`,
+      );
     const inputs = this.#floats(this.exports.inputs_address(), images.length);
     if (images instanceof Uint8Array) for (let i = 0; i < images.length; i++) inputs[i] = images[i] / 255;
     else inputs.set(images);
@@ -278,7 +296,10 @@ class Engine {
     exports.forward(count, 1);
     const loss = exports.loss();
     if (!Number.isFinite(loss))
-      throw new EngineError("diverged", "La pérdida ha dejado de ser un número: el entrenamiento diverge. Baja la tasa de aprendizaje.");
+      throw new EngineError(
+        "diverged",
+        "La pérdida ha dejado de ser un número: el entrenamiento diverge. Baja la tasa de aprendizaje.",
+      );
     const correct = exports.correct();
     exports.backward();
     const { name, learning_rate: rate } = optimizer;
@@ -295,7 +316,10 @@ class Engine {
     let correct = 0;
     for (let start = 0; start < labels.length; start += this.batchSize) {
       const end = Math.min(labels.length, start + this.batchSize);
-      const count = this.#load(images.subarray(start * this.imageSize, end * this.imageSize), labels.subarray(start, end));
+      const count = this.#load(
+        images.subarray(start * this.imageSize, end * this.imageSize),
+        labels.subarray(start, end),
+      );
       this.exports.forward(count, 0);
       loss += this.exports.loss() * count;
       correct += this.exports.correct();
@@ -338,7 +362,7 @@ function fillVarianceScaling(values, shape, { scale, mode, distribution }, rando
   }
   // Normal recortada a dos desviaciones; el divisor le devuelve la varianza que el recorte le quita.
   const deviation = Math.sqrt(variance) / (distribution === "truncated_normal" ? 0.87962566103423978 : 1);
-  for (let i = 0; i < values.length; ) {
+  for (let i = 0; i < values.length;) {
     const z = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
     if (distribution !== "truncated_normal" || Math.abs(z) <= 2) values[i++] = z * deviation;
   }

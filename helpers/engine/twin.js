@@ -1,20 +1,23 @@
-// El gemelo: la red del libro en JavaScript llano, escrita para leerse. Hace las mismas cuentas que el motor, una detrás de
-// otra, y sirve para comprobarlo: si los dos, y Keras, dan los mismos gradientes, los tres están bien. No se publica en la página.
+// El gemelo: la red del libro en JavaScript llano, escrita para leerse. Hace las mismas cuentas que
+// el motor, una detrás de otra, y sirve para comprobarlo: si los dos, y Keras, dan los mismos
+// gradientes, los tres están bien. No se publica en la página.
 //
-//   imagen → convolución 3×3 + ReLU → agrupación 2×2 → convolución 3×3 + ReLU → agrupación 2×2 → densa + ReLU → densa → softmax
+//   imagen → convolución 3×3 + ReLU → agrupación 2×2 → convolución 3×3 + ReLU → agrupación 2×2
+//          → densa + ReLU → densa → softmax
 //
-// Todo son arrays de una dimensión. Una imagen de alto H, ancho W y C canales guarda seguidos los C canales de cada píxel, de
-// izquierda a derecha y de arriba abajo: el canal c del píxel (y, x) está en la posición (y·W + x)·C + c. Un kernel 3×3 de C
-// canales y F filtros guarda el peso (i, j, c, f) en ((i·3 + j)·C + c)·F + f. Son los órdenes de Keras.
+// Todo son arrays de una dimensión. Una imagen de alto H, ancho W y C canales guarda seguidos los C
+// canales de cada píxel, de izquierda a derecha y de arriba abajo: el canal c del píxel (y, x) está
+// en la posición (y·W + x)·C + c. Un kernel 3×3 de C canales y F filtros guarda el peso (i, j, c,
+// f) en ((i·3 + j)·C + c)·F + f. Son los órdenes de Keras.
 
 const KERNEL = 3;
 const POOL = 2;
 
-// --- Hacia delante ---------------------------------------------------------------------------------------------------------
+// --- Hacia delante -------------------------------------------------------------------------------
 
 /**
- * Convolución 3×3 con relleno "valid" y ReLU. Siete bucles: la imagen, la posición de la salida (y, x), la posición dentro del
- * núcleo (i, j), el canal de la entrada (c) y el filtro (f).
+ * Convolución 3×3 con relleno "valid" y ReLU. Siete bucles: la imagen, la posición de la salida (y,
+ * x), la posición dentro del núcleo (i, j), el canal de la entrada (c) y el filtro (f).
  */
 function convolutionForward(input, images, [height, width, channels], kernel, bias, filters) {
   const outHeight = height - KERNEL + 1;
@@ -39,7 +42,9 @@ function convolutionForward(input, images, [height, width, channels], kernel, bi
   return { output, shape: [outHeight, outWidth, filters] };
 }
 
-/** Agrupación máxima 2×2. Además del máximo guarda dónde estaba: el camino hacia atrás lo necesita. */
+/**
+ * Agrupación máxima 2×2. Además del máximo guarda dónde estaba: el camino hacia atrás lo necesita.
+ */
 function poolingForward(input, images, [height, width, channels]) {
   const outHeight = Math.floor(height / POOL); // si sobra una fila o una columna, nadie la mira
   const outWidth = Math.floor(width / POOL);
@@ -76,7 +81,10 @@ function denseForward(input, images, kernel, bias, units) {
   return output;
 }
 
-/** Softmax y entropía cruzada. La pérdida sale de los logits, como en Keras: log Σ eᶻ − z[clase] nunca es log(0). */
+/**
+ * Softmax y entropía cruzada. La pérdida sale de los logits, como en Keras: log Σ eᶻ − z[clase]
+ * nunca es log(0).
+ */
 function softmaxCrossEntropy(logits, images, classes, labels) {
   const probabilities = new Float32Array(logits.length);
   let loss = 0;
@@ -85,15 +93,19 @@ function softmaxCrossEntropy(logits, images, classes, labels) {
     const largest = Math.max(...z); // restar el mayor no cambia el cociente y evita que e^z se desborde
     let sum = 0;
     for (const value of z) sum += Math.exp(value - largest);
-    for (let k = 0; k < classes; k++) probabilities[n * classes + k] = Math.exp(z[k] - largest) / sum;
+    for (let k = 0; k < classes; k++)
+      probabilities[n * classes + k] = Math.exp(z[k] - largest) / sum;
     loss += Math.log(sum) + largest - z[labels[n]];
   }
   return { probabilities, loss: loss / images };
 }
 
-// --- Hacia atrás: la regla de la cadena, capa por capa, desde la salida ----------------------------------------------------
+// --- Hacia atrás: la regla de la cadena, capa por capa, desde la salida --------------------------
 
-/** Gradiente de la pérdida media respecto de los logits: p − 1 en la clase correcta y p en las demás, entre las imágenes. */
+/**
+ * Gradiente de la pérdida media respecto de los logits: p − 1 en la clase correcta y p en las
+ * demás, entre las imágenes.
+ */
 function softmaxBackward(probabilities, images, classes, labels) {
   const gradient = probabilities.map((p) => p / images);
   for (let n = 0; n < images; n++) gradient[n * classes + labels[n]] -= 1 / images;
@@ -106,7 +118,8 @@ function reluBackward(output, gradient) {
 }
 
 /**
- * Capa densa. La salida u es Σ entrada k · peso (k, u): el peso recibe entrada · gradiente, y la entrada recibe peso · gradiente.
+ * Capa densa. La salida u es Σ entrada k · peso (k, u): el peso recibe entrada · gradiente, y la
+ * entrada recibe peso · gradiente.
  */
 function denseBackward(input, images, kernel, gradient, kernelGradient, biasGradient) {
   const inputs = input.length / images;
@@ -127,7 +140,10 @@ function denseBackward(input, images, kernel, gradient, kernelGradient, biasGrad
   return inputGradient;
 }
 
-/** Agrupación: solo el que ganó influyó en la salida, así que el gradiente entero es para él y los otros tres reciben cero. */
+/**
+ * Agrupación: solo el que ganó influyó en la salida, así que el gradiente entero es para él y los
+ * otros tres reciben cero.
+ */
 function poolingBackward(inputLength, winner, gradient) {
   const inputGradient = new Float32Array(inputLength);
   gradient.forEach((g, out) => (inputGradient[winner[out]] += g));
@@ -135,11 +151,21 @@ function poolingBackward(inputLength, winner, gradient) {
 }
 
 /**
- * Convolución. Los mismos siete bucles: cada producto entrada · peso de la ida reparte ahora el gradiente de su salida,
- * entrada · g al peso y peso · g a la entrada. Detrás hay una agrupación y una ReLU, así que casi todos los gradientes son cero y
- * no hay nada que repartir: saltarlos es lo que hace rápido al motor.
+ * Convolución. Los mismos siete bucles: cada producto entrada · peso de la ida reparte ahora el
+ * gradiente de su salida, entrada · g al peso y peso · g a la entrada. Detrás hay una agrupación y
+ * una ReLU, así que casi todos los gradientes son cero y no hay nada que repartir: saltarlos es lo
+ * que hace rápido al motor.
  */
-function convolutionBackward(input, images, [height, width, channels], kernel, filters, gradient, kernelGradient, biasGradient) {
+function convolutionBackward(
+  input,
+  images,
+  [height, width, channels],
+  kernel,
+  filters,
+  gradient,
+  kernelGradient,
+  biasGradient,
+) {
   const outHeight = height - KERNEL + 1;
   const outWidth = width - KERNEL + 1;
   const inputGradient = new Float32Array(input.length);
@@ -163,12 +189,13 @@ function convolutionBackward(input, images, [height, width, channels], kernel, f
   return inputGradient;
 }
 
-// --- Aprender --------------------------------------------------------------------------------------------------------------
+// --- Aprender ------------------------------------------------------------------------------------
 
 /**
- * Adam (Kingma y Ba, 2015), como en Keras. Cada peso lleva una media del gradiente (m) y otra de su cuadrado (v); el paso es
- * m / √v, así que un gradiente que siempre apunta al mismo lado avanza y uno que cambia de signo se frena. Las medias empiezan en
- * cero: alfa corrige lo que se quedan cortas al principio.
+ * Adam (Kingma y Ba, 2015), como en Keras. Cada peso lleva una media del gradiente (m) y otra de su
+ * cuadrado (v); el paso es m / √v, así que un gradiente que siempre apunta al mismo lado avanza y
+ * uno que cambia de signo se frena. Las medias empiezan en cero: alfa corrige lo que se quedan
+ * cortas al principio.
  */
 function adamUpdate(weights, gradients, m, v, step, learningRate) {
   const [beta1, beta2, epsilon] = [0.9, 0.999, 1e-7];
@@ -180,10 +207,13 @@ function adamUpdate(weights, gradients, m, v, step, learningRate) {
   }
 }
 
-// --- La red ----------------------------------------------------------------------------------------------------------------
+// --- La red --------------------------------------------------------------------------------------
 
 class TwinNetwork {
-  /** @param weights ocho arrays en el orden de `model.get_weights()`: kernel y sesgo de cada convolución y de cada capa densa. */
+  /**
+   * @param weights ocho arrays en el orden de `model.get_weights()`: kernel y sesgo de cada
+   * convolución y de cada capa densa.
+   */
   constructor(weights, inputShape = [32, 32, 3]) {
     this.inputShape = inputShape;
     this.weights = weights.map((w) => Float32Array.from(w));
@@ -198,10 +228,19 @@ class TwinNetwork {
     const [kernel1, bias1, kernel2, bias2, kernel3, bias3, kernel4, bias4] = this.weights;
     const conv1 = convolutionForward(images, count, this.inputShape, kernel1, bias1, bias1.length);
     const pool1 = poolingForward(conv1.output, count, conv1.shape);
-    const conv2 = convolutionForward(pool1.output, count, pool1.shape, kernel2, bias2, bias2.length);
+    const conv2 = convolutionForward(
+      pool1.output,
+      count,
+      pool1.shape,
+      kernel2,
+      bias2,
+      bias2.length,
+    );
     const pool2 = poolingForward(conv2.output, count, conv2.shape);
     // Aplanar no mueve nada: la capa densa lee el mismo array como si fuera una fila por imagen.
-    const dense = denseForward(pool2.output, count, kernel3, bias3, bias3.length).map((z) => Math.max(0, z));
+    const dense = denseForward(pool2.output, count, kernel3, bias3, bias3.length).map((z) =>
+      Math.max(0, z),
+    );
     const logits = denseForward(dense, count, kernel4, bias4, bias4.length);
     const { probabilities, loss } = softmaxCrossEntropy(logits, count, bias4.length, labels);
     return { images, labels, conv1, pool1, conv2, pool2, dense, probabilities, loss };
@@ -219,10 +258,28 @@ class TwinNetwork {
     flow = denseBackward(pool2.output, count, kernel3, flow, dKernel3, dBias3);
     flow = poolingBackward(conv2.output.length, pool2.winner, flow);
     flow = reluBackward(conv2.output, flow);
-    flow = convolutionBackward(pool1.output, count, pool1.shape, kernel2, bias2.length, flow, dKernel2, dBias2);
+    flow = convolutionBackward(
+      pool1.output,
+      count,
+      pool1.shape,
+      kernel2,
+      bias2.length,
+      flow,
+      dKernel2,
+      dBias2,
+    );
     flow = poolingBackward(conv1.output.length, pool1.winner, flow);
     flow = reluBackward(conv1.output, flow);
-    convolutionBackward(images, count, this.inputShape, kernel1, bias1.length, flow, dKernel1, dBias1);
+    convolutionBackward(
+      images,
+      count,
+      this.inputShape,
+      kernel1,
+      bias1.length,
+      flow,
+      dKernel1,
+      dBias1,
+    );
     return gradients;
   }
 

@@ -18,8 +18,7 @@ function bytesFromBase64(text) {
 function base64FromBytes(bytes) {
   let binary = "";
   // A trozos: con un millón de argumentos, `fromCharCode` desborda la pila.
-  for (let i = 0; i < bytes.length; i += 0x8000)
-    binary += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
+  for (let i = 0; i < bytes.length; i += 0x8000) binary += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
   return btoa(binary);
 }
 
@@ -167,5 +166,11 @@ function decodeSample(file, label) {
 
 if (typeof module === "object")
   module.exports = {
-    base64FromBytes, bytesFromBase64, decodeSample, decodeWeights, encodeWeights, float32FromFloat16, sha256,
+    base64FromBytes,
+    bytesFromBase64,
+    decodeSample,
+    decodeWeights,
+    encodeWeights,
+    float32FromFloat16,
+    sha256,
   };

@@ -65,11 +65,22 @@ const handlers = {
     postMessage({ type: "sample", id, ...decodeSample(file, label) });
   },
 
-  async build({ description, batchSize = 32, seed = 1, weights = null, initialization = "keras", file = null, label = "" }) {
+  async build({
+    description,
+    batchSize = 32,
+    seed = 1,
+    weights = null,
+    initialization = "keras",
+    file = null,
+    label = "",
+  }) {
     const recorded = file && decodeWeights(file, label);
     lab.run = null;
     lab.engine = null; // antes de pedir memoria para la nueva, se suelta la anterior
-    lab.engine = await Engine.create(bytesFromBase64(ENGINE_WASM), recorded?.description ?? description, { batchSize, seed });
+    lab.engine = await Engine.create(bytesFromBase64(ENGINE_WASM), recorded?.description ?? description, {
+      batchSize,
+      seed,
+    });
     lab.build = { seed, initialization };
     if (recorded ?? weights) lab.engine.setWeights(recorded?.weights ?? weights);
     else lab.engine.initWeights(seed, initialization);
@@ -84,19 +95,33 @@ const handlers = {
 
   train({ epochs, batchSize = 32, optimizer, seed = 1, augmentation = null }) {
     const engine = network();
-    if (!lab.data.train?.labels.length) throw new EngineError("value", "No hay imágenes de entrenamiento: falta el mensaje «data».");
-    if (!(optimizer?.learning_rate >= 0)) throw new EngineError("value", "La tasa de aprendizaje tiene que ser un número positivo.");
+    if (!lab.data.train?.labels.length)
+      throw new EngineError("value", "No hay imágenes de entrenamiento: falta el mensaje «data».");
+    if (!(optimizer?.learning_rate >= 0))
+      throw new EngineError("value", "La tasa de aprendizaje tiene que ser un número positivo.");
     if (!(batchSize >= 1 && batchSize <= engine.batchSize))
-      throw new EngineError("value", `El lote tiene que estar entre 1 y ${engine.batchSize}, lo que se reservó al crear la red.`);
+      throw new EngineError(
+        "value",
+        `El lote tiene que estar entre 1 y ${engine.batchSize}, lo que se reservó al crear la red.`,
+      );
     engine.seed(seed);
     lab.run = {
-      epochs, batchSize, optimizer, augmentation,
+      epochs,
+      batchSize,
+      optimizer,
+      augmentation,
       random: seededRandom(seed),
       order: Uint32Array.from(lab.data.train.labels, (_, i) => i),
       images: new Uint8Array(batchSize * engine.imageSize),
       labels: new Uint32Array(batchSize),
-      epoch: 0, position: 0, paused: false, started: performance.now(), reported: 0,
-      loss: 0, correct: 0, seen: 0,
+      epoch: 0,
+      position: 0,
+      paused: false,
+      started: performance.now(),
+      reported: 0,
+      loss: 0,
+      correct: 0,
+      seen: 0,
     };
     scheduleTurn();
   },
@@ -137,13 +162,23 @@ const handlers = {
 
   export({ id, name, classNames }) {
     const engine = network();
-    postMessage({ type: "export", id, text: encodeWeights(engine.description, engine.getWeights(), { name, classNames }) });
+    postMessage({
+      type: "export",
+      id,
+      text: encodeWeights(engine.description, engine.getWeights(), { name, classNames }),
+    });
   },
 };
 
 function announceReady(classNames = null) {
   const { engine } = lab;
-  postMessage({ type: "ready", classNames, filters: engine.filters(), weights: engine.weightInfo, memoryBytes: engine.memoryBytes });
+  postMessage({
+    type: "ready",
+    classNames,
+    filters: engine.filters(),
+    weights: engine.weightInfo,
+    memoryBytes: engine.memoryBytes,
+  });
 }
 
 // --- Entrenar ---
@@ -194,7 +229,11 @@ function trainBatch(run) {
     else target.set(image);
     run.labels[i] = data.train.labels[source];
   }
-  const step = engine.trainStep(run.images.subarray(0, count * engine.imageSize), run.labels.subarray(0, count), run.optimizer);
+  const step = engine.trainStep(
+    run.images.subarray(0, count * engine.imageSize),
+    run.labels.subarray(0, count),
+    run.optimizer,
+  );
   run.position += count;
   run.seen += count;
   run.loss += step.loss * count;
@@ -218,7 +257,9 @@ function augment(image, target, [height, width, channels], { flip = false, shift
 /** Cierra la época y la cuenta. Devuelve si hay otra. */
 function finishEpoch(run) {
   const { engine, data } = lab;
-  const validation = data.validation?.labels.length ? engine.evaluate(data.validation.images, data.validation.labels) : null;
+  const validation = data.validation?.labels.length
+    ? engine.evaluate(data.validation.images, data.validation.labels)
+    : null;
   run.epoch += 1;
   postMessage({
     type: "epoch",
