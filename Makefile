@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := libro
-.PHONY: libro test test-full lint bench ejecutar numeros servir limpiar ayuda candado entorno-libro entorno entorno-colab
+.PHONY: libro test test-full lint bench ejecutar numeros servir limpiar ayuda candado motor entorno-libro entorno entorno-colab entorno-motor
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -23,16 +23,16 @@ test: entorno  ## Pruebas: paquete, libro, páginas en Chromium y todos los cuad
 	$(PY) -m pytest -m "not completo"
 	$(PY) -m pytest -p no:cacheprovider --nbval --nbval-sanitize-with tests/nbval-sanear.cfg book
 
-test-full: test entorno-colab  ## Lo anterior y además Firefox, JupyterLab y las versiones de Colab
-	tests/navegadores.sh chromium firefox
+test-full: test entorno-colab entorno-motor  ## Lo anterior y además JupyterLab, las versiones de Colab y el motor recompilado
 	$(PY) -m pytest -m completo
 
 lint: entorno  ## Estilo del código y forma normal de los cuadernos
 	$(VENV)/bin/ruff check .
 	$(PY) -m helpers.notebooks comprobar
 
-bench: entorno  ## Mide segundos y memoria de cada capítulo y dice cuál se pasa
+bench: entorno  ## Mide los capítulos (segundos y memoria) y el motor frente a Keras, y dice qué se pasa
 	$(PY) -m benchmarks.chapters
+	$(PY) -m benchmarks.engine
 
 ejecutar: entorno  ## Vuelve a ejecutar los cuadernos y guarda sus salidas (CUADERNOS="book/datos.ipynb …" para algunos)
 	$(PY) -m helpers.notebooks ejecutar $(CUADERNOS)
@@ -42,6 +42,9 @@ numeros: entorno  ## Escribe en la prosa los números de los registros (los que 
 
 servir: libro  ## Construye el libro y lo sirve en http://localhost:8000
 	$(PY) -m http.server 8000 --bind 127.0.0.1 --directory _build/html
+
+motor: entorno-motor  ## Vuelve a compilar el motor del navegador
+	$(PY) -m helpers.engine.build
 
 limpiar:  ## Borra lo construido (deja .venv)
 	rm -rf _build .pytest_cache .ruff_cache
@@ -70,6 +73,12 @@ $(VENV)/.todo: $(PY) pyproject.toml requirements.txt requirements.lock
 
 entorno-libro: $(VENV)/.libro
 entorno: $(VENV)/.todo
+
+# El compilador del motor, de una versión exacta: pesa 80 MB y solo hace falta para recompilarlo.
+$(VENV)/.motor: $(VENV)/.todo
+	$(INSTALA) -e '.[motor]'
+	@touch $@
+entorno-motor: $(VENV)/.motor
 
 # Colab lleva otras versiones, que son también las más antiguas admitidas: van en un entorno aparte.
 .venv-colab/.todo: tests/requirements-colab.txt pyproject.toml
