@@ -38,7 +38,7 @@ _REPEATED_INPUT = re.compile(r'(id="search-input".*?)\s*id="search-input"', re.D
 # Los nombres largos se parten donde se leen bien (las tablas no dejan que el navegador corte en otro sitio).
 _TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
 _TABLE_CODE = re.compile(r'(<span class="pre">)(.*?)(</span>)', re.DOTALL)
-_BREAKS = re.compile(r"([_.(=/])(?=\w)")
+_BREAKS = re.compile(r"([_=/]|[.(](?=[^\W\d]))(?=\w)")
 _REPEATED_TITLE = re.compile(r"<title>(.+?) (?:—|&#8212;|-) \1</title>")
 
 INDEX_PAGE = """<!DOCTYPE html>
@@ -56,7 +56,7 @@ INDEX_PAGE = """<!DOCTYPE html>
 
 
 def break_long_code(table):
-    """Deja que el código de una tabla se parta tras `_`, `.`, `(`, `=` o `/`, y no a media palabra."""
+    """Deja que el código de una tabla se parta tras `_`, `=` o `/` y entre palabras, y no a media palabra."""
     return _TABLE_CODE.sub(lambda found: found[1] + _BREAKS.sub(r"\1<wbr>", found[2]) + found[3], table[0])
 
 
