@@ -520,6 +520,7 @@ def test_without_rescale_the_generator_gives_another_range(image_folder, tiny_da
     np.testing.assert_allclose(raw / 255, scaled, atol=1e-5)
 
 
+# K05
 @pytest.mark.parametrize("class_mode", ["categorical", "sparse"])
 def test_class_mode_goes_with_its_loss(image_folder, tiny_dataset, class_mode):
     settings = class_mode_settings(class_mode, tiny_dataset.num_classes)

@@ -61,16 +61,19 @@ def test_build_has_no_warnings(book):
     assert book.returncode == 0, book.log[-3000:]
 
 
+# J01
 def test_config_keeps_the_settings_that_fail_in_silence():
     assert checks.config_problems(CONFIG) == []
 
 
+# J03
 def test_every_chapter_is_built_and_drafts_are_not(book):
     assert set(PAGES) <= set(book.html)
     assert f"{DRAFT}.html" not in book.html
     assert set(book.html) == {*PAGES, "index.html", "search.html"}
 
 
+# J01
 def test_build_leaves_no_error_reports(book):
     assert list(book.source.rglob("*.err.log")) == []
 
@@ -107,6 +110,7 @@ def test_entry_page_leads_to_the_first_chapter(book):
     assert (book.site / PAGES[0]).exists()
 
 
+# W02
 def test_no_page_is_too_heavy(book):
     sizes = {
         path.relative_to(book.site).as_posix(): path.stat().st_size for path in book.site.rglob("*.html")
@@ -120,10 +124,12 @@ def test_icon_scripts_are_left_out(book):
 
 
 # --- Páginas ------------------------------------------------------------------------------------------------
+# J05
 def test_pages_are_in_spanish(book):
     assert_clean(on_every_page(book, checks.language_problems))
 
 
+# J06
 def test_interface_is_in_spanish(book):
     assert_clean(on_every_page(book, checks.english_interface))
 
@@ -175,6 +181,7 @@ def test_launch_buttons_open_each_notebook(book):
     )
 
 
+# W01
 def test_kernel_controls_say_where_they_work(book):
     assert_clean(on_every_page(book, checks.kernel_control_problems))
 
@@ -210,6 +217,7 @@ def test_search_keeps_different_words_apart():
     assert stem("conos") not in STOPWORDS
 
 
+# J05
 def test_spanish_search_is_used(book):
     language_data = (book.site / "_static" / "language_data.js").read_text(encoding="utf-8")
     assert 'var stopwords = ["a", "al", "algo"' in language_data

@@ -110,6 +110,7 @@ def test_building_the_network_warns_of_nothing():
         build_cnn(dropout=0.5, batch_norm=True, kernel_size=5, pool_size=3)
 
 
+# K12
 def test_softmax_stays_in_float32_under_mixed_precision():
     keras.mixed_precision.set_global_policy("mixed_float16")
     try:

@@ -628,3 +628,24 @@ def test_outside_colab_the_missing_package_is_explained_without_touching_the_net
     assert "ModuleNotFoundError: Falta el paquete «helpers» del libro." in done.stderr
     assert "pip install -r requirements.txt" in done.stderr
     assert colab.clones() == 0 and list(colab.content.iterdir()) == []
+
+
+# N02: nbval espera cinco segundos fijos a que lleguen las salidas después de la respuesta del kernel. Una celda que
+# escribe poco no se acerca nunca; el aviso «Timeout of» de nbval, además, haría fallar la ejecución.
+def most_printed_lines(notebook):
+    """Líneas que escribe la celda más habladora."""
+    texts = [
+        "".join(output.text for output in cell.outputs if output.output_type == "stream")
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ]
+    return max(text.count("\n") for text in texts)
+
+
+@pytest.mark.parametrize("path", BOOK, ids=lambda path: path.stem)
+def test_cells_print_little(path):
+    assert most_printed_lines(nbformat.read(path, as_version=4)) <= 40
+
+
+def test_talkative_cell_is_caught():
+    assert most_printed_lines(one_cell(stream("paso\n" * 188))) == 188

@@ -53,6 +53,29 @@ def unbounded(reqs) -> list[str]:
     ]
 
 
+# Fallos que otros proyectos publicaron: cada uno tiene su prueba, y la prueba lleva su sigla en un comentario.
+KNOWN_TRAPS = (
+    "K01 K02 K05 K06 K07 K08 K09 K10 K11 K12 K13 P01 P02 P03 P04 P05 J01 J02 J03 J04 J05 J06 J10 J11 J12 "
+    "N01 N02 N03 N04 W01 W02 W03 W04 B05 A01"
+).split()
+
+
+def test_every_known_trap_has_its_test(root):
+    here = Path(__file__).name
+    text = "".join(read(path) for path in (root / "tests").glob("test_*.py") if path.name != here)
+    own = read(Path(__file__)).rpartition("KNOWN_TRAPS if trap")[2]  # lo que sigue, no la lista de arriba
+    assert [trap for trap in KNOWN_TRAPS if trap not in text + own] == []
+
+
+def test_test_tools_are_bounded(project, listed):
+    """N04: una versión nueva de pytest o de nbval no puede romper las pruebas sin avisar."""
+    extras = {r.name: r for r in map(Requirement, project["optional-dependencies"]["pruebas"])}
+    assert unbounded([extras["pytest"], listed["nbval"]]) == []
+    assert not listed["nbval"].specifier.contains("0.10.0") and not extras["pytest"].specifier.contains(
+        "11.0"
+    )
+
+
 def test_python_range_has_both_bounds(project):
     assert project["requires-python"] == ">=3.10,<3.14"
 

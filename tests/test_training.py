@@ -82,6 +82,7 @@ def test_unknown_optimizer():
         compile_model(small_network(compiled=False), optimizer="adán")
 
 
+# K05
 def test_labels_and_loss_come_from_the_same_place():
     assert labels_for(small_network(compiled=False)) == ("categorical_crossentropy", 10)
 
@@ -108,6 +109,7 @@ def test_a_network_without_input_is_explained():
 # --- Etiquetas, semillas y datos ----------------------------------------------------------------------------
 
 
+# K06
 def test_three_label_formats_give_the_same_training(data):
     x_val, y_val = data.val
     results = [
@@ -142,6 +144,7 @@ def test_same_seed_is_bit_equal_in_the_same_process(data):
     assert all(np.array_equal(a, b) for a, b in zip(runs[0][1], runs[1][1], strict=True))
 
 
+# K10
 def test_same_seed_is_bit_equal_in_another_process(root):
     code = (
         "import json; from helpers.data import load_dataset, subset\n"
