@@ -190,6 +190,15 @@ def test_only_pages_with_formulas_load_mathjax(book):
     assert_clean(on_every_page(book, checks.maths_problems))
 
 
+def test_long_names_in_tables_break_between_words(book):
+    from book_ext.polish import polish_html
+
+    assert "featurewise_<wbr>std_<wbr>normalization" in book.html["book/aumento.html"]
+    table = '<table><td><code><span class="pre">zoom_range(0.5)</span></code></td></table>'
+    assert polish_html(table) == table.replace("zoom_range", "zoom_<wbr>range")
+    assert polish_html(table.replace("table", "div")) == table.replace("table", "div")
+
+
 # --- Búsqueda -----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "words",
