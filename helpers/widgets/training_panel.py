@@ -334,8 +334,8 @@ def _draw_runs(history: dict, label: str, previous: list[PanelRun]):
         f"{name} de validación {history['val_' + key][-1]:.3f} en la época {len(history['val_' + key])}"
         for key, name in (("loss", "pérdida"), ("accuracy", "exactitud"))
     )
-    figure, axes = new_figure(1, 2, alt=alt, title=label, height=3.2)
-    for axis, key, name in zip(axes, ("loss", "accuracy"), ("Pérdida", "Exactitud"), strict=True):
+    figure, axes = new_figure(1, 2, alt=alt, title=label[:1].upper() + label[1:], height=3.2)
+    for axis, key, name in zip(axes, ("loss", "accuracy"), ("pérdida", "exactitud"), strict=True):
         for i, run in enumerate(previous[-5:]):
             values = run.history["val_" + key]
             axis.plot(
@@ -348,7 +348,7 @@ def _draw_runs(history: dict, label: str, previous: list[PanelRun]):
         epochs = range(1, len(history[key]) + 1)
         axis.plot(epochs, history[key], **TRAIN_STYLE, label="entrenamiento")
         axis.plot(epochs, history["val_" + key], **VALIDATION_STYLE, label="validación")
-        axis.set_xlabel("Época")
+        axis.set_xlabel("época")
         axis.set_ylabel(name)
         axis.xaxis.get_major_locator().set_params(integer=True)
     axes[0].legend()
@@ -401,7 +401,7 @@ def _stand_in() -> str:
     from helpers.experiments.records import load_record
 
     record = load_record("baseline-fashion")
-    figure = _draw_runs(record["history"], "ejecución registrada: tasa 0.001, lote 32, filtros 32/64", [])
+    figure = _draw_runs(record["history"], "una ejecución registrada: tasa 0.001, lote 32, filtros 32/64", [])
     sizes = record["data"]["sizes"]
     best = record["best"]["validation"]
     return (
