@@ -72,7 +72,9 @@ class EvaluationReport:
             rule = "la más probable"
         else:
             rule = f"umbral {self.threshold:g}"
-        label = max(len(f"micro ({rule})"), len("macro (la más probable)"), *(len(c.name) for c in self.per_class))
+        label = max(
+            len(f"micro ({rule})"), len("macro (la más probable)"), *(len(c.name) for c in self.per_class)
+        )
 
         def row(name: str, precision: float, recall: float, f1: float, support: int) -> str:
             return f"{name:<{label}}  {precision:>9.3f}  {recall:>13.3f}  {f1:>5.3f}  {support:>8d}"
@@ -105,7 +107,9 @@ def predict_probabilities(model, x, batch_size: int = 256) -> np.ndarray:
     return np.asarray(model.predict(make_batches(x, batch_size=batch_size), verbose=0), dtype=np.float32)
 
 
-def evaluate(model, x, y, class_names, *, threshold: float | None = 0.5, batch_size: int = 256) -> EvaluationReport:
+def evaluate(
+    model, x, y, class_names, *, threshold: float | None = 0.5, batch_size: int = 256
+) -> EvaluationReport:
     """Evalúa una red sobre imágenes etiquetadas.
 
     La pérdida es la del propio modelo cuando se compiló con entropía cruzada (categórica o dispersa), para que
@@ -134,7 +138,9 @@ def evaluate(model, x, y, class_names, *, threshold: float | None = 0.5, batch_s
     return replace(report, loss=loss)
 
 
-def evaluate_probabilities(probabilities, y, class_names, *, threshold: float | None = 0.5) -> EvaluationReport:
+def evaluate_probabilities(
+    probabilities, y, class_names, *, threshold: float | None = 0.5
+) -> EvaluationReport:
     """Evalúa probabilidades ya calculadas.
 
     La pérdida es la media de -log p de la clase verdadera, en float64 y con p no menor que `MIN_PROBABILITY`
@@ -156,7 +162,9 @@ def evaluate_probabilities(probabilities, y, class_names, *, threshold: float | 
     n, classes = p.shape
     names = tuple(class_names)
     if len(names) != classes:
-        raise ValueError(f"Hay {len(names)} nombres de clase y {classes} columnas de probabilidades: deben coincidir.")
+        raise ValueError(
+            f"Hay {len(names)} nombres de clase y {classes} columnas de probabilidades: deben coincidir."
+        )
     if threshold is not None and not 0 <= threshold < 1:
         raise ValueError(
             f"El umbral debe estar en [0, 1) y es {threshold}. Con None se cuenta la clase más probable."
@@ -167,7 +175,9 @@ def evaluate_probabilities(probabilities, y, class_names, *, threshold: float | 
     predicted_cells = predicted[:, None] == every_class if threshold is None else p > threshold
     true_cells = labels[:, None] == every_class
     micro = precision_recall_fscore_support(true_cells, predicted_cells, average="micro", zero_division=0)
-    macro = precision_recall_fscore_support(labels, predicted, labels=every_class, average="macro", zero_division=0)
+    macro = precision_recall_fscore_support(
+        labels, predicted, labels=every_class, average="macro", zero_division=0
+    )
     by_class = precision_recall_fscore_support(labels, predicted, labels=every_class, zero_division=0)
     return EvaluationReport(
         n=n,
@@ -385,7 +395,9 @@ def fit_temperature(probabilities, y) -> float:
     def loss(log_temperature: float) -> float:
         return -float(_scaled_log_probabilities(p, np.exp(log_temperature))[rows, labels].mean())
 
-    found = minimize_scalar(loss, bounds=np.log(TEMPERATURE_BOUNDS), method="bounded", options={"xatol": 1e-6})
+    found = minimize_scalar(
+        loss, bounds=np.log(TEMPERATURE_BOUNDS), method="bounded", options={"xatol": 1e-6}
+    )
     return float(np.exp(found.x))
 
 
@@ -415,7 +427,9 @@ def accuracy_interval(accuracy: float, n: int, level: float = 0.95) -> tuple[flo
         Newcombe (1998), «Two-sided confidence intervals for the single proportion».
     """
     if not 0 <= accuracy <= 1:
-        raise ValueError(f"La exactitud debe estar entre 0 y 1 y es {accuracy}. Si es un porcentaje, divide por 100.")
+        raise ValueError(
+            f"La exactitud debe estar entre 0 y 1 y es {accuracy}. Si es un porcentaje, divide por 100."
+        )
     if n < 1:
         raise ValueError(f"Hace falta al menos una imagen y n es {n}.")
     if not 0 < level < 1:
@@ -464,7 +478,9 @@ def baseline_scores(dataset, names=BASELINES, *, part: str = "val") -> tuple[Bas
         raise ValueError(f"«part» debe ser «val» o «test» y es «{part}».")
     unknown = [name for name in names if name not in BASELINES]
     if unknown:
-        raise ValueError(f"No hay ninguna referencia llamada «{unknown[0]}». Las que hay: {', '.join(BASELINES)}.")
+        raise ValueError(
+            f"No hay ninguna referencia llamada «{unknown[0]}». Las que hay: {', '.join(BASELINES)}."
+        )
     from threadpoolctl import threadpool_limits  # viene con scikit-learn
 
     x_eval, y_eval = getattr(dataset, f"x_{part}"), getattr(dataset, f"y_{part}")
@@ -501,14 +517,18 @@ def shift_images(x, dy: int, dx: int) -> np.ndarray:
     """
     images = np.asarray(x)
     if images.ndim not in (3, 4):
-        raise ValueError(f"Se esperaba (alto, ancho, canales) o un lote de ellas, y la forma es {images.shape}.")
+        raise ValueError(
+            f"Se esperaba (alto, ancho, canales) o un lote de ellas, y la forma es {images.shape}."
+        )
     try:
         dy, dx = index(dy), index(dx)
     except TypeError as error:
         raise TypeError(f"El desplazamiento va en píxeles enteros, y es ({dy}, {dx}).") from error
     height, width = images.shape[-3:-1]
     if abs(dy) >= height or abs(dx) >= width:
-        raise ValueError(f"Un desplazamiento de ({dy}, {dx}) saca por completo una imagen de {height}×{width}.")
+        raise ValueError(
+            f"Un desplazamiento de ({dy}, {dx}) saca por completo una imagen de {height}×{width}."
+        )
     rows = np.clip(np.arange(height) - dy, 0, height - 1)
     columns = np.clip(np.arange(width) - dx, 0, width - 1)
     return images[..., rows[:, None], columns, :]
