@@ -13,6 +13,8 @@ BUSCA_PYTHON := for p in python3 python3.13 python3.12 python3.11 python3.10; do
 PYTHON ?= $(shell $(BUSCA_PYTHON))
 INSTALA := $(PY) -m pip install --quiet --disable-pip-version-check -c requirements.lock
 PAGINA := _build/html/index.html
+# Lo que también debe funcionar con las versiones de Colab: el paquete, sin el libro ni sus herramientas.
+PRUEBAS_COLAB := $(foreach modulo,data models augmentation training evaluation plots training_panel experiments,tests/test_$(modulo).py)
 
 libro: entorno-libro  ## Construye el libro en _build/html (es lo que hace `make` a secas)
 	$(VENV)/bin/jupyter-book build . -W --keep-going -n
@@ -25,6 +27,7 @@ test: entorno  ## Pruebas: paquete, libro, páginas en Chromium y todos los cuad
 
 test-full: test entorno-colab entorno-motor  ## Lo anterior y además JupyterLab, las versiones de Colab y el motor recompilado
 	$(PY) -m pytest -m completo
+	.venv-colab/bin/python -m pytest -p no:cacheprovider $(PRUEBAS_COLAB)
 
 lint: entorno  ## Estilo del código y forma normal de los cuadernos
 	$(VENV)/bin/ruff check .
