@@ -7,7 +7,8 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
-# Sin estas opciones Chromium no arranca como administrador y, al abrirse, busca servidores ajenos a la prueba.
+# La última: sin red, Chromium cree que va lenta y lo escribe en la consola de cada página con fuentes propias.
+# Sin las demás, Chromium no arranca como administrador y, al abrirse, busca servidores ajenos a la prueba.
 CHROMIUM_ARGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -16,6 +17,7 @@ CHROMIUM_ARGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--force-effective-connection-type=4G",
 )
 
 

@@ -11,6 +11,7 @@ import book_checks as checks
 import nbformat
 import pytest
 import yaml
+from browsers import chromium, find_chromium
 from bs4 import BeautifulSoup
 from built_book import DRAFT
 
@@ -22,20 +23,6 @@ PAGES = [f"{document}.html" for document in DOCUMENTS]
 NOTEBOOKS = [document for document in DOCUMENTS if (ROOT / f"{document}.ipynb").exists()]
 WIDTHS = (390, 320)
 MAXIMUM_PAGE = 1_000_000
-NO_CHROMIUM = (
-    "No encuentro Chromium, y sin él no se puede comprobar el libro. Instálalo: en Debian y Ubuntu, "
-    "«sudo apt install chromium»; en cualquier sistema, «python -m playwright install chromium»."
-)
-CHROMIUM_ARGUMENTS = [
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # sin red: lo que pida de fuera falla
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
@@ -234,26 +221,11 @@ def test_spanish_search_is_used(book):
 
 
 # --- En un navegador de verdad ------------------------------------------------------------------------------
-def find_chromium(playwright):
-    """Devuelve la ruta de Chromium: el del sistema o el de Playwright."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if shutil.which(name):
-            return shutil.which(name)
-    bundled = playwright.chromium.executable_path
-    return bundled if Path(bundled).exists() else pytest.fail(NO_CHROMIUM)
-
-
 @pytest.fixture(scope="module")
 def browser():
-    """Chromium sin ventana."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_chromium(playwright), args=CHROMIUM_ARGUMENTS
-        )
+    """Chromium sin ventana y sin red."""
+    with chromium(offline=True) as browser:
         yield browser
-        browser.close()
 
 
 def visit(tab, base, pages):
@@ -585,12 +557,13 @@ def test_size_check_can_fail():
 def test_missing_chromium_fails_with_the_remedy(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     playwright = namedtuple("Playwright", "chromium")(namedtuple("Chromium", "executable_path")("/no/existe"))
-    with pytest.raises(pytest.fail.Exception, match="apt install chromium"):
+    with pytest.raises(RuntimeError, match="apt install chromium"):
         find_chromium(playwright)
 
 
 # --- Páginas de consulta ------------------------------------------------------------------------------------
-GLOSSARY_WORDS = """
+GLOSSARY_WORDS = (
+    """
 exactitud, precisión, precisión numérica, exhaustividad, pérdida, entropía cruzada, lote, época,
 tasa de aprendizaje, optimizador, descenso de gradiente, retropropagación, sobreajuste, semilla,
 filtro, núcleo, kernel de Jupyter, relleno, modo de relleno, paso, paso de entrenamiento, sesgo,
@@ -598,7 +571,10 @@ mapa de características, campo receptivo, agrupación máxima, capa densa, apla
 cizallamiento, volteo horizontal, codificación one-hot, dropout, normalización por lotes, detención
 temprana, umbral, matriz de confusión, calibración, conjunto de entrenamiento, conjunto de
 validación, conjunto de prueba
-""".replace("\n", " ").strip().split(", ")
+""".replace("\n", " ")
+    .strip()
+    .split(", ")
+)
 
 
 def test_glossary_is_complete_and_in_order():

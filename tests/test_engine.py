@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import wasmtime
+from browsers import chromium
 
 from benchmarks.engine import report
 from helpers.engine import (
@@ -33,7 +34,6 @@ from helpers.engine.build import SOURCES, ZIGLANG_VERSION, build_bytes
 from helpers.engine.sources import FOLDER
 from helpers.models import build_cnn, layer_activations
 from helpers.web_export import export_sample, export_weights, load
-from tests.browsers import chromium
 
 ADAM = describe_optimizer(keras.optimizers.Adam(1e-3))
 LAYERS = keras.layers
