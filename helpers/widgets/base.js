@@ -356,19 +356,26 @@ export function addressWith(key, definition, state) {
   return url.href;
 }
 
+function copyTheOldWay(text) {
+  const area = h("textarea", { class: "c-hidden", readonly: true });
+  const focused = document.activeElement;
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  focused?.focus();
+  return done;
+}
+
 async function copyText(text) {
+  // En un marco ajeno, como los de Colab, la manera moderna está prohibida y solo llenaría la consola.
+  if (self !== top || !navigator.clipboard) return copyTheOldWay(text);
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    // Sin permiso (o en un marco ajeno) queda la manera antigua.
-    const area = h("textarea", { class: "c-hidden", readonly: true });
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    const done = document.execCommand("copy");
-    area.remove();
-    return done;
+    return copyTheOldWay(text);
   }
 }
 

@@ -114,7 +114,9 @@ def svg_rect(x: float, y: float, width: float, height: float, **attributes: Any)
 
 
 def _attributes(attributes: Mapping[str, Any]) -> str:
-    return "".join(f' {name.replace("_", "-")}="{html.escape(str(value))}"' for name, value in attributes.items())
+    return "".join(
+        f' {name.replace("_", "-")}="{html.escape(str(value))}"' for name, value in attributes.items()
+    )
 
 
 def figure_picture(figure) -> Picture:
@@ -160,10 +162,14 @@ def _module_expression(source: str, where: str) -> str:
     body = _IMPORT.sub(lambda found: f"const {{{found[1]}}} = base;\n", source)
     body, defaults = _DEFAULT.subn("return ", _EXPORT.sub("", body))
     if defaults != 1:
-        raise ValueError(f"{where} tiene que exportar su definición una vez, con «export default», y lo hace {defaults}.")
+        raise ValueError(
+            f"{where} tiene que exportar su definición una vez, con «export default», y lo hace {defaults}."
+        )
     if _LEFT_OVER.search(body):
         line = _LEFT_OVER.search(body)[0].strip()
-        raise ValueError(f"{where} solo puede importar de «./base.js» y exportar declaraciones; sobra un «{line}».")
+        raise ValueError(
+            f"{where} solo puede importar de «./base.js» y exportar declaraciones; sobra un «{line}»."
+        )
     return f"(() => {{\n{body}\n}})()"
 
 
@@ -185,7 +191,9 @@ def bundle(controls: Iterable[type["Control"]]) -> str:
     for control in controls:
         path = script_path(control)
         if not path.exists():
-            raise FileNotFoundError(f"El control {control.__name__} necesita {path.name} junto a su archivo de Python.")
+            raise FileNotFoundError(
+                f"El control {control.__name__} necesita {path.name} junto a su archivo de Python."
+            )
         modules.append(f"{control.__name__}: {_module_expression(_read(path), path.name)}")
         found = control.data()
         if found:

@@ -279,7 +279,8 @@ export function kerasCode(state) {
     "model = keras.Sequential()",
     `model.add(keras.Input(shape=(${state.input.join(", ")})))  # alto, ancho, canales`,
     ...lines,
-    `print(model.count_params())  # ${totals.params}`,
+    // Keras no cuenta los parámetros de un modelo que solo tiene entrada.
+    ...(failed === 0 || !lines.length ? [] : [`print(model.count_params())  # ${totals.params}`]),
   ].join("\n");
 }
 
@@ -288,7 +289,7 @@ export function describe(state) {
   const { rows, totals, failed } = compute(state);
   if (failed !== null) return `La red no se puede construir. Capa ${failed + 1}, ${state.layers[failed].type}: ${rows[failed].error}`;
   return (
-    `${state.layers.length} capas, ${formatInteger(totals.params)} parámetros, ` +
+    `${state.layers.length} ${state.layers.length === 1 ? "capa" : "capas"}, ${formatInteger(totals.params)} parámetros, ` +
     `${formatInteger(totals.macs)} multiplicaciones, salida ${times(...totals.shape)}.`
   );
 }

@@ -286,17 +286,23 @@ def _clean_layer(layer: Any, position: int) -> dict[str, Any]:
         )
     kind = layer["type"]
     if kind not in KINDS:
-        raise ValueError(f"La capa {position} es de la clase {kind!r}. La calculadora conoce: {', '.join(KINDS)}.")
+        raise ValueError(
+            f"La capa {position} es de la clase {kind!r}. La calculadora conoce: {', '.join(KINDS)}."
+        )
     unknown = sorted(set(layer) - set(KINDS[kind]) - {"type"})
     if unknown:
         known = ", ".join(KINDS[kind]) or "ninguno"
-        raise ValueError(f"La capa {position}, {kind}, no tiene {', '.join(unknown)}. Sus hiperparámetros: {known}.")
+        raise ValueError(
+            f"La capa {position}, {kind}, no tiene {', '.join(unknown)}. Sus hiperparámetros: {known}."
+        )
     clean = {"type": kind}
     for name, (default, options) in KINDS[kind].items():
         # Como en Keras, el paso de la agrupación es, si no se dice, el de su ventana.
         value = layer.get(name, clean["pool_size"] if default is None else default)
         if not _is_option(value, options):
-            raise ValueError(f"En la capa {position}, {kind}, {name} tiene que ser {_options_text(options)}, y es {value!r}.")
+            raise ValueError(
+                f"En la capa {position}, {kind}, {name} tiene que ser {_options_text(options)}, y es {value!r}."
+            )
         clean[name] = next(rate for rate in RATES if abs(value - rate) < 1e-9) if options is RATES else value
     return clean
 
@@ -329,7 +335,9 @@ class LayerCalculator(Control):
 
     title = "Calculadora de capas"
 
-    def __init__(self, layers: Sequence[Mapping[str, Any]] | None = None, *, input_shape: Sequence[int] = (32, 32, 3)):
+    def __init__(
+        self, layers: Sequence[Mapping[str, Any]] | None = None, *, input_shape: Sequence[int] = (32, 32, 3)
+    ):
         """Prepara el control; se muestra dejándolo en la última línea de una celda."""
         super().__init__({"input": input_shape, "layers": HOMEWORK if layers is None else layers})
 
@@ -372,7 +380,8 @@ class LayerCalculator(Control):
     def summary(self) -> str:
         """Entrada, salida, capas y parámetros."""
         result = self.compute()
-        start = f"entrada {_times(self.input_shape)}, {len(self.layers)} capas"
+        count = len(self.layers)
+        start = f"entrada {_times(self.input_shape)}, {count} capa{'' if count == 1 else 's'}"
         if result.failed is not None:
             return f"{start}, imposible desde la {result.failed + 1}"
         return f"{start}, salida {_times(result.shape)}, {format_integer(result.params)} parámetros"
@@ -407,12 +416,17 @@ class LayerCalculator(Control):
             name = f"{index + 1}. {layer['type']}"
             parts += [svg_rect(8, y, 5, step - 4, fill=colour), svg_text(20, y + 20, name)]
             if row.shape is None:
-                parts.append(svg_text(columns["shape"], y + 20, "imposible" if row.error else "—", text_anchor="end"))
+                parts.append(
+                    svg_text(columns["shape"], y + 20, "imposible" if row.error else "—", text_anchor="end")
+                )
                 sentences.append(f"{name}: {'imposible' if row.error else 'sin calcular'}")
                 continue
             shape = _times(row.shape)
             parts.append(svg_text(columns["shape"], y + 20, shape, text_anchor="end"))
-            for column, value, total in (("params", row.params, result.params), ("macs", row.macs, result.macs)):
+            for column, value, total in (
+                ("params", row.params, result.params),
+                ("macs", row.macs, result.macs),
+            ):
                 parts.append(svg_text(columns[column], y + 17, format_integer(value), text_anchor="end"))
                 if value:
                     length = max(2, 110 * value / total)

@@ -1,0 +1,120 @@
+"""Lo que se le hace a una página con controles en Chromium: abrirla, vigilarla, medirla y buscarle faltas."""
+
+import contextlib
+import statistics
+from importlib import resources
+
+AXE = (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+STATIC_PAGE = (
+    '<!DOCTYPE html><html lang="es"><head><meta charset="utf-8"><title>Prueba</title>'
+    '<meta name="viewport" content="width=device-width, initial-scale=1"></head><body>{body}</body></html>'
+)
+
+
+class Watch:
+    """Lo que una página escribe en la consola y lo que pide fuera de `base`."""
+
+    def __init__(self, page, base):
+        self.console, self.outside = [], []
+        page.on("console", lambda message: self.console.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: self.console.append(f"excepción: {error}"))
+        page.on("requestfailed", lambda request: self.console.append(f"no llegó: {request.url}"))
+        page.on("request", lambda request: self._note(request.url, base))
+
+    def _note(self, url, base):
+        if not url.startswith((base, "data:", "blob:", "about:")):
+            self.outside.append(url)
+
+    @property
+    def faults(self):
+        return self.console + self.outside
+
+
+@contextlib.contextmanager
+def opened(browser, url, *, base=None, width=1280, dark=False, phone=False, javascript=True):
+    """Abre `url` y da (página, `Watch`). `base` es el principio de las direcciones que puede pedir."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if dark else "light",
+        has_touch=phone,
+        is_mobile=phone,
+        java_script_enabled=javascript,
+        locale="es",
+    )
+    page = context.new_page()
+    watch = Watch(page, base or url)
+    try:
+        page.goto(url, wait_until="load")
+        yield page, watch
+    finally:
+        context.close()
+
+
+def accessibility_faults(page, selector=".control"):
+    """Faltas que encuentra axe-core en `selector`: «regla: elemento: por qué»."""
+    page.evaluate(AXE)
+    # Sin precarga: desde el disco, pedir las hojas de estilo llenaría la consola de errores.
+    found = page.evaluate("selector => axe.run(selector, { preload: false })", selector)
+    return [
+        f"{violation['id']}: {node['target']}: {node['failureSummary']}"
+        for violation in found["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+def small_targets(page, selector=".control", minimum=44):
+    """Botones y campos a la vista que miden menos de `minimum` píxeles de lado."""
+    return page.evaluate(
+        """([selector, minimum]) => [...document.querySelectorAll(selector)].flatMap((root) =>
+          [...root.querySelectorAll("button, input, select, summary, a[href]")]
+            .map((element) => [element, element.closest("label") ?? element])
+            .map(([element, target]) => [element, target.getBoundingClientRect()])
+            .filter(([, box]) => box.width > 0 && (box.width < minimum - 0.5 || box.height < minimum - 0.5))
+            .map(([element, box]) => `${element.textContent || element.type}: ${box.width}×${box.height}`))""",
+        [selector, minimum],
+    )
+
+
+def overflowing(page, selector=".control"):
+    """Elementos que se salen por la derecha de su control, y si la página se desplaza a lo ancho."""
+    return page.evaluate(
+        """(selector) => {
+          const faults = document.documentElement.scrollWidth > innerWidth ? ["la página se desplaza a lo ancho"] : [];
+          for (const root of document.querySelectorAll(selector)) {
+            const edge = Math.min(root.getBoundingClientRect().right, innerWidth);
+            for (const element of root.querySelectorAll("*")) {
+              if (element.closest("pre, .c-hidden") || element.getBoundingClientRect().right <= edge + 1) continue;
+              faults.push(`${element.tagName}.${element.className}: ${element.textContent.slice(0, 30)}`);
+            }
+          }
+          return faults;
+        }""",
+        selector,
+    )
+
+
+def input_to_paint(page, selector, values):
+    """Milisegundos, en mediana, desde que un campo cambia hasta que el navegador ha pintado el resultado."""
+    times = page.evaluate(
+        """async ([selector, values]) => {
+          const field = document.querySelector(selector);
+          const painted = () => new Promise((done) => requestAnimationFrame(() => {
+            const channel = new MessageChannel();
+            channel.port1.onmessage = done;
+            channel.port2.postMessage(null);
+          }));
+          const times = [];
+          for (const value of values) {
+            await painted();
+            const start = performance.now();
+            field.value = value;
+            field.dispatchEvent(new Event("input", { bubbles: true }));
+            field.dispatchEvent(new Event("change", { bubbles: true }));
+            await painted();
+            times.push(performance.now() - start);
+          }
+          return times;
+        }""",
+        [selector, values],
+    )
+    return statistics.median(times)
