@@ -87,6 +87,7 @@ def run_grid(
 
 def measure_point(grid: Grid, point: dict, seed: int, dataset, test) -> dict:
     """Entrena una combinación y la mide con los pesos de su mejor época."""
+    keras.backend.clear_session()  # sin esto, noventa redes seguidas acumulan varios gigabytes
     keras.utils.set_random_seed(seed)
     model = compile_model(
         build_cnn(filters=point["filters"], dropout=point["dropout"]), learning_rate=point["learning_rate"]
