@@ -1,10 +1,12 @@
 """Piezas comunes de las pruebas: los datos de la muestra y la regla de las pruebas con CIFAR-10."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from built_book import build_book, serve
+from jupyter_sites import Classic, Lab
 
 from helpers.data import load_dataset, subset
 
@@ -57,3 +59,11 @@ def server(book):
     """El libro servido en este equipo; da su dirección."""
     with serve(book.site) as address:
         yield address
+
+
+@pytest.fixture(params=[Lab, Classic], ids=["jupyterlab", "notebook-colab"])
+def jupyter_site(request, root):
+    """Cada uno de los dos Jupyter, con el Python de su entorno."""
+    python = Path(sys.executable) if request.param is Lab else root / ".venv-colab" / "bin" / "python"
+    assert python.exists(), f"Falta {python}: créalo con «make entorno-colab»."
+    return request.param(), python

@@ -4,19 +4,12 @@ Dos sitios: JupyterLab con las versiones del proyecto, y el Notebook clásico co
 su propio entorno. En los dos el panel entrena, se detiene, compara y enseña un error.
 """
 
-import json
-import os
 import re
-import secrets
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from contextlib import contextmanager
 
 import pytest
 from browsers import chromium
+from jupyter_sites import jupyter_server, write_notebook
+from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.completo, pytest.mark.navegador]
 
@@ -38,110 +31,9 @@ print("LISTO-PARA-FALLAR")
 )
 
 
-def write_notebook(folder):
-    cells = [
-        {
-            "cell_type": "code",
-            "id": f"celda-{i}",
-            "execution_count": None,
-            "metadata": {},
-            "outputs": [],
-            "source": source.strip(),
-        }
-        for i, source in enumerate(CELLS)
-    ]
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    notebook = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
-    (folder / "panel.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
-
-
-@contextmanager
-def jupyter_server(python, command, folder, root):
-    """Arranca un servidor de Jupyter y espera a que responda; devuelve su dirección y su llave."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    token = secrets.token_hex(8)
-    env = {
-        **os.environ,
-        "PYTHONPATH": str(root),
-        "JUPYTER_CONFIG_DIR": str(folder / "config"),
-        "JUPYTER_DATA_DIR": str(folder / "datos"),
-        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-        "IPYTHONDIR": str(folder / "ipython"),
-        "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
-    }
-    app = "ServerApp" if command == "lab" else "NotebookApp"
-    log = folder / "servidor.log"
-    with log.open("w", encoding="utf-8") as output:
-        process = subprocess.Popen(
-            [python, "-m", "jupyter", command, "--no-browser", "--allow-root", f"--port={port}",
-             f"--{app}.token={token}", f"--{app}.port_retries=0"],
-            cwd=folder, env=env, stdout=output, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 90
-        while True:
-            try:
-                urllib.request.urlopen(f"{url}/api?token={token}", timeout=5).read()
-                break
-            except OSError:
-                if time.monotonic() > deadline or process.poll() is not None:
-                    text = log.read_text(encoding="utf-8")
-                    raise RuntimeError(f"Jupyter no arrancó:\n{text[-3000:]}") from None
-                time.sleep(0.5)
-        yield url, token
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-class Lab:
-    """JupyterLab con las versiones del proyecto."""
-
-    command = "lab"
-
-    def open(self, page, url, token):
-        page.goto(f"{url}/lab/tree/panel.ipynb?token={token}&reset")
-        page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=90_000)
-        # El menú no se abre del todo hasta que el kernel está listo.
-        page.locator(
-            ".jp-NotebookPanel-toolbar [data-status=idle], .jp-Notebook-ExecutionIndicator[data-status=idle]"
-        ).first.wait_for(timeout=90_000)
-
-    def run_cell(self, page, index):
-        page.locator(".jp-Notebook .jp-CodeCell .cm-content").nth(index).click()
-        page.keyboard.press("Shift+Enter")
-
-
-class Classic:
-    """Notebook clásico con las versiones de Colab."""
-
-    command = "notebook"
-
-    def open(self, page, url, token):
-        # Si la celda se ejecuta antes de que el gestor de controles acabe de arrancar, la salida queda en blanco; su
-        # última señal es el mensaje con el que renuncia a recuperar el estado de una sesión anterior.
-        with page.expect_console_message(lambda m: "jupyter.widget.control" in m.text, timeout=90_000):
-            page.goto(f"{url}/notebooks/panel.ipynb?token={token}")
-
-    def run_cell(self, page, index):
-        page.evaluate(f"Jupyter.notebook.execute_cells([{index}])")
-
-
-@pytest.fixture(params=[Lab, Classic], ids=["jupyterlab", "notebook-colab"])
-def site(request, root):
-    python = root / (".venv-colab" if request.param is Classic else ".venv") / "bin" / "python"
-    if request.param is Lab:
-        python = root / sys.executable
-    assert python.exists(), f"Falta {python}: créalo con «make entorno-colab»."
-    return request.param(), python
-
-
-def test_panel_trains_stops_compares_and_reports_errors(site, tmp_path, root):
-    place, python = site
-    write_notebook(tmp_path)
+def test_panel_trains_stops_compares_and_reports_errors(jupyter_site, tmp_path, root):
+    place, python = jupyter_site
+    write_notebook(tmp_path, CELLS)
     with jupyter_server(python, place.command, tmp_path, root) as (url, token), chromium() as browser:
         page = browser.new_page(viewport={"width": 1200, "height": 1600})
         place.open(page, url, token)
@@ -188,4 +80,4 @@ def test_panel_trains_stops_compares_and_reports_errors(site, tmp_path, root):
         alert = page.locator("[role=alert]", has_text="fallo provocado")
         alert.wait_for(timeout=60_000)
         assert "RuntimeError" in alert.inner_text()
-        assert start.is_enabled()
+        expect(start).to_be_enabled(timeout=30_000)

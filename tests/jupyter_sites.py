@@ -1,0 +1,115 @@
+"""Los dos Jupyter de las pruebas: JupyterLab, con las versiones del proyecto, y el Notebook clásico, con las de Colab."""
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import time
+import urllib.request
+from contextlib import contextmanager
+
+
+def write_notebook(folder, sources):
+    """Escribe en `folder` el cuaderno que abren los dos sitios, con una celda de código por texto."""
+    cells = [
+        {
+            "cell_type": "code",
+            "id": f"celda-{i}",
+            "execution_count": None,
+            "metadata": {},
+            "outputs": [],
+            "source": source.strip(),
+        }
+        for i, source in enumerate(sources)
+    ]
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    (folder / "cuaderno.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+
+
+@contextmanager
+def jupyter_server(python, command, folder, root):
+    """Arranca un servidor de Jupyter y espera a que responda; devuelve su dirección y su llave."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token = secrets.token_hex(8)
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(root),
+        "JUPYTER_CONFIG_DIR": str(folder / "config"),
+        "JUPYTER_DATA_DIR": str(folder / "datos"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "IPYTHONDIR": str(folder / "ipython"),
+        "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    app = "ServerApp" if command == "lab" else "NotebookApp"
+    log = folder / "servidor.log"
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            [python, "-m", "jupyter", command, "--no-browser", "--allow-root", f"--port={port}",
+             f"--{app}.token={token}", f"--{app}.port_retries=0"],
+            cwd=folder, env=env, stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 90
+        while True:
+            try:
+                urllib.request.urlopen(f"{url}/api?token={token}", timeout=5).read()
+                break
+            except OSError:
+                if time.monotonic() > deadline or process.poll() is not None:
+                    text = log.read_text(encoding="utf-8")
+                    raise RuntimeError(f"Jupyter no arrancó:\n{text[-3000:]}") from None
+                time.sleep(0.5)
+        yield url, token
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+class Lab:
+    """JupyterLab con las versiones del proyecto."""
+
+    command = "lab"
+
+    def open(self, page, url, token):
+        page.goto(f"{url}/lab/tree/cuaderno.ipynb?token={token}&reset")
+        page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=90_000)
+        # El menú no se abre del todo hasta que el kernel está listo.
+        page.locator(
+            ".jp-NotebookPanel-toolbar [data-status=idle], .jp-Notebook-ExecutionIndicator[data-status=idle]"
+        ).first.wait_for(timeout=90_000)
+
+    def run_cell(self, page, index):
+        # Aquí dentro porque `conftest.py` importa este módulo también donde no hay Playwright (el entorno de Colab).
+        from playwright.sync_api import expect
+
+        cell = page.locator(".jp-Notebook .jp-CodeCell").nth(index)
+        # Lo que se ejecuta mientras el kernel termina de conectarse se pierde sin aviso: se repite hasta ver su número.
+        for _ in range(6):
+            cell.locator(".cm-content").click()
+            page.keyboard.press("Shift+Enter")
+            try:
+                expect(cell.locator(".jp-InputPrompt")).not_to_have_text("[ ]:", timeout=5_000)
+                return
+            except AssertionError:
+                continue
+        raise AssertionError(f"JupyterLab no ejecuta la celda {index + 1}")
+
+
+class Classic:
+    """Notebook clásico con las versiones de Colab."""
+
+    command = "notebook"
+
+    def open(self, page, url, token):
+        # Si la celda se ejecuta antes de que el gestor de controles acabe de arrancar, la salida queda en blanco; su
+        # última señal es el mensaje con el que renuncia a recuperar el estado de una sesión anterior.
+        with page.expect_console_message(lambda m: "jupyter.widget.control" in m.text, timeout=90_000):
+            page.goto(f"{url}/notebooks/cuaderno.ipynb?token={token}")
+
+    def run_cell(self, page, index):
+        page.evaluate(f"Jupyter.notebook.execute_cells([{index}])")
