@@ -83,19 +83,22 @@ class Lab:
             ".jp-NotebookPanel-toolbar [data-status=idle], .jp-Notebook-ExecutionIndicator[data-status=idle]"
         ).first.wait_for(timeout=90_000)
 
-    def run_cell(self, page, index):
+    def run_cell(self, page, index, shows=None):
         # Aquí dentro porque `conftest.py` importa este módulo también donde no hay Playwright (el entorno de Colab).
-        from playwright.sync_api import expect
+        from playwright.sync_api import TimeoutError, expect
 
         cell = page.locator(".jp-Notebook .jp-CodeCell").nth(index)
         # Lo que se ejecuta mientras el kernel termina de conectarse se pierde sin aviso: se repite hasta ver su número.
         for _ in range(6):
-            cell.locator(".cm-content").click()
-            page.keyboard.press("Shift+Enter")
             try:
+                # Con poco plazo: si la celda se desplaza mientras se dibuja, el clic no llega y se repite.
+                cell.locator(".cm-content").click(timeout=10_000)
+                page.keyboard.press("Shift+Enter")
                 expect(cell.locator(".jp-InputPrompt")).not_to_have_text("[ ]:", timeout=5_000)
+                if shows is not None:
+                    shows.first.wait_for(timeout=120_000)
                 return
-            except AssertionError:
+            except (AssertionError, TimeoutError):
                 continue
         raise AssertionError(f"JupyterLab no ejecuta la celda {index + 1}")
 
@@ -111,5 +114,18 @@ class Classic:
         with page.expect_console_message(lambda m: "jupyter.widget.control" in m.text, timeout=90_000):
             page.goto(f"{url}/notebooks/cuaderno.ipynb?token={token}")
 
-    def run_cell(self, page, index):
-        page.evaluate(f"Jupyter.notebook.execute_cells([{index}])")
+    def run_cell(self, page, index, shows=None):
+        from playwright.sync_api import TimeoutError
+
+        # Aun así, a veces el gestor pierde los controles de la primera celda y la salida queda en blanco: si no se ve
+        # lo que la celda tiene que enseñar, se vuelve a ejecutar, como haría una persona.
+        for _ in range(5):
+            page.evaluate(f"Jupyter.notebook.execute_cells([{index}])")
+            if shows is None:
+                return
+            try:
+                shows.first.wait_for(timeout=30_000)
+                return
+            except TimeoutError:
+                continue
+        raise AssertionError(f"El Notebook no enseña lo que da la celda {index + 1}")
