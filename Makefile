@@ -33,9 +33,10 @@ lint: entorno  ## Estilo del código y forma normal de los cuadernos
 	$(VENV)/bin/ruff check .
 	$(PY) -m helpers.notebooks comprobar
 
-bench: entorno  ## Mide los capítulos (segundos y memoria) y el motor frente a Keras, y dice qué se pasa
+bench: entorno  ## Mide los capítulos (segundos y memoria), el motor frente a Keras y los controles, y dice qué se pasa
 	$(PY) -m benchmarks.chapters
 	$(PY) -m benchmarks.engine
+	$(PY) -m benchmarks.controls
 
 ejecutar: entorno  ## Vuelve a ejecutar los cuadernos y guarda sus salidas (CUADERNOS="book/datos.ipynb …" para algunos)
 	$(PY) -m helpers.notebooks ejecutar $(CUADERNOS)
