@@ -719,6 +719,29 @@ def test_presets_are_what_they_say_and_can_be_restored(browser, alone):
 
 
 # --- Aspecto: accesibilidad, teléfonos, papel y sin JavaScript ---------------------------------------------------------------
+def unused_width(page):
+    """Píxeles de la tabla que no aprovecha ninguna columna a la vista."""
+    return page.evaluate(
+        """() => {
+          const cells = [...document.querySelector(".control .lc-row").cells].map((cell) => cell.getBoundingClientRect());
+          const edge = Math.max(...cells.map((cell) => (cell.width ? cell.right : 0)));
+          return document.querySelector(".control .lc-table").getBoundingClientRect().right - edge;
+        }"""
+    )
+
+
+@browser_test
+def test_the_table_uses_all_its_width(browser, alone):
+    with calculator(browser, alone) as page:
+        for width in (1000, 680, 640, 500, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert unused_width(page) <= 1, width
+            assert overflowing(page) == [], width
+            # El nombre de una capa ocupa dos líneas como mucho.
+            heights = page.locator(".lc-name").evaluate_all("names => names.map((name) => name.clientHeight)")
+            assert max(heights) <= 50, width
+
+
 @browser_test
 @pytest.mark.parametrize("dark", [False, True], ids=["claro", "oscuro"])
 @pytest.mark.parametrize("width", [1280, 320])
@@ -733,6 +756,7 @@ def test_axe_finds_nothing_and_nothing_overflows(browser, server, dark, width):
         for label, value in (("Alto", "512"), ("Ancho", "512"), ("Filtros", "1024")):
             page.locator(".control").get_by_label(label).fill(value)
         assert overflowing(page) == []
+        assert unused_width(page) <= 1
         assert accessibility_faults(page) == []
         if width == 320:
             assert small_targets(page) == []

@@ -410,6 +410,7 @@ function mount(context) {
     "table",
     { class: "lc-table" },
     h("caption", { class: "c-hidden" }, "Capas de la red, de la entrada a la salida"),
+    h("colgroup", {}, ...["name", "shape", "number", "none", "none", "none"].map((kind) => h("col", { class: `lc-col-${kind}` }))),
     h(
       "thead",
       {},
@@ -701,12 +702,15 @@ const css = `
 .control .lc-small { margin: 0.4rem 0 0.8rem; color: var(--c-muted); font-size: 0.85rem; }
 .control .lc-subtitle { font-weight: 600; }
 .control .lc-code .c-header { margin-bottom: 0.4rem; }
-@container (max-width: 34rem) {
+@container (max-width: 40rem) {
   .control .lc-setup { grid-template-columns: repeat(3, minmax(0, 1fr)); }
   .control .lc-setup .c-select { grid-column: 1 / -1; }
   .control .lc-wide { display: none; }
   .control .lc-table { table-layout: fixed; font-size: 0.9rem; }
-  .control .lc-table th:nth-child(n + 2) { width: 5.3rem; }
+  .control .lc-col-shape { width: 5.9rem; }
+  .control .lc-col-number { width: 5.2rem; }
+  /* La fila del editor abarca seis columnas: las tres escondidas no deben quitar sitio. */
+  .control .lc-col-none { width: 0; }
   .control .lc-table th, .control .lc-table td { padding-inline: 0.25rem; }
   .control .lc-toggle { padding-inline: 0.3rem; }
   .control .lc-row > td { white-space: normal; overflow-wrap: anywhere; }

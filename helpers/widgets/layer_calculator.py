@@ -414,23 +414,23 @@ class LayerCalculator(Control):
             y = top + step * index
             colour = _COLOURS.get(layer["type"], "#76808a")
             name = f"{index + 1}. {layer['type']}"
-            parts += [svg_rect(8, y, 5, step - 4, fill=colour), svg_text(20, y + 20, name)]
+            parts += [svg_rect(8, y, 5, step - 4, fill=colour), svg_text(20, y + 19, name)]
             if row.shape is None:
                 parts.append(
-                    svg_text(columns["shape"], y + 20, "imposible" if row.error else "—", text_anchor="end")
+                    svg_text(columns["shape"], y + 19, "imposible" if row.error else "—", text_anchor="end")
                 )
                 sentences.append(f"{name}: {'imposible' if row.error else 'sin calcular'}")
                 continue
             shape = _times(row.shape)
-            parts.append(svg_text(columns["shape"], y + 20, shape, text_anchor="end"))
+            parts.append(svg_text(columns["shape"], y + 19, shape, text_anchor="end"))
             for column, value, total in (
                 ("params", row.params, result.params),
                 ("macs", row.macs, result.macs),
             ):
-                parts.append(svg_text(columns[column], y + 17, format_integer(value), text_anchor="end"))
+                parts.append(svg_text(columns[column], y + 19, format_integer(value), text_anchor="end"))
                 if value:
                     length = max(2, 110 * value / total)
-                    parts.append(svg_rect(columns[column] - length, y + 22, length, 5, fill=colour))
+                    parts.append(svg_rect(columns[column] - length, y + 24, length, 5, fill=colour))
             sentences.append(f"{name}: {shape}, {format_integer(row.params)} parámetros")
         alt = f"Tabla de la red, de {_times(self.input_shape)} a la salida. " + "; ".join(sentences) + "."
         return svg_picture(parts, width=width, height=top + step * len(layers) + 8, alt=alt)
