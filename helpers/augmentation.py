@@ -538,7 +538,7 @@ def to_augmenter(config: AugmentationConfig, *, seed: int | None = None) -> Call
 
     def augment(x):
         count, height, width = tf.shape(x)[0], x.shape[1], x.shape[2]
-        draws = tf.unstack(random.uniform([7, count], -1.0, 1.0))
+        *draws, coin = tf.unstack(random.uniform([7, count], -1.0, 1.0))
         theta, tx, ty, shear, zx, zy = (
             limit * draw
             for limit, draw in zip(
@@ -551,10 +551,10 @@ def to_augmenter(config: AugmentationConfig, *, seed: int | None = None) -> Call
                     config.zoom_range,
                 ),
                 draws,
-                strict=False,
+                strict=True,
             )
         )
-        flip = tf.where(draws[6] < 0, -1.0, 1.0) if config.horizontal_flip else tf.ones([count])
+        flip = tf.where(coin < 0, -1.0, 1.0) if config.horizontal_flip else tf.ones([count])
         return _resample(tf, x, (theta, tx, ty, shear, 1 + zx, 1 + zy, flip), config.fill_mode)
 
     return augment

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from helpers.formats import format_integer
 from helpers.sample.make_sample import content_sha256
 
 __all__ = [
@@ -107,7 +108,7 @@ class ImageDataset:
 
     def __repr__(self):
         """Una línea con los tamaños: siempre la misma para los mismos datos."""
-        train, val, test = (_thousands(len(y)) for y in (self.y_train, self.y_val, self.y_test))
+        train, val, test = (format_integer(len(y)) for y in (self.y_train, self.y_val, self.y_test))
         height, width, channels = self.input_shape
         return (
             f"ImageDataset «{self.name}»: {train} de entrenamiento, {val} de validación, {test} de prueba; "
@@ -551,11 +552,6 @@ def _unknown_name_message(name):
     suggestion = f" ¿Querías decir «{close[0]}»?" if close else ""
     available = ", ".join(DATASETS)
     return f"No hay ningún conjunto de datos llamado «{name}».{suggestion} Los que hay: {available}."
-
-
-def _thousands(n):
-    """Separa los miles con un espacio fino a partir de cinco cifras: 6000, 45 000."""
-    return f"{n:,}".replace(",", "\u202f") if n >= 10_000 else str(n)
 
 
 def _stratified_choice(y, n, random):

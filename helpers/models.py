@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers._keras import keras
+from helpers.formats import format_integer
 
 __all__ = [
     "LayerRow",
@@ -400,12 +401,6 @@ def _sides(sides: Sequence[int], always_both: bool = False) -> str:
 
 def _join(*parts: str) -> str:
     return ", ".join(parts)
-
-
-def format_integer(number: int) -> str:
-    """Escribe un entero para una persona: espacio fino entre los miles desde cinco cifras (2304, 18 496)."""
-    number = int(number)
-    return f"{number:,}".replace(",", "\u202f") if abs(number) >= 10_000 else str(number)
 
 
 _COLUMNS: dict[str, tuple[str, str, Callable[[LayerRow], str]]] = {

@@ -27,6 +27,8 @@ from matplotlib.textpath import TextPath
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
+from helpers.formats import THIN_SPACE, format_integer
+
 TRAIN = "#0072B2"
 VALIDATION = "#D55E00"
 TEST = "#009E73"
@@ -49,7 +51,6 @@ WIDTH = 7.2
 FONTSIZE = 11
 SAVE_DPI = 150
 SHOW_DPI = 100  # 7.2 pulgadas se muestran a 720 píxeles CSS, el ancho de la página
-THIN_SPACE = "\N{NARROW NO-BREAK SPACE}"
 PALETTE_TOLERANCE = 10  # diferencia máxima por canal (de 255) que se acepta al pasar el PNG a 256 colores
 
 # Colores de lo que no es una serie de entrenamiento, validación o prueba.
@@ -219,10 +220,7 @@ def format_number(value, decimals=3):
     if isinstance(value, (bool, np.bool_)):
         return "sí" if value else "no"
     if isinstance(value, (int, np.integer)):
-        digits = str(abs(int(value)))
-        if len(digits) >= 5:
-            digits = f"{abs(int(value)):,}".replace(",", THIN_SPACE)
-        return ("−" if value < 0 else "") + digits
+        return format_integer(value)
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("∞" if value > 0 else "−∞")
     text = f"{abs(value):.{decimals}f}"

@@ -42,6 +42,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from helpers.experiments.records import RESULTS, RecordError, load_record, load_seeds
+from helpers.formats import MINUS, THIN_SPACE, format_integer
 
 ROOT = Path(__file__).resolve().parent.parent
 ALLOWED = Path("book", "numeros.toml")
@@ -51,12 +52,10 @@ FIRST_COVERED = "aumento"
 NOT_COVERED = frozenset({"licencias", "referencias"})
 """Páginas sin medidas: sus números son versiones de licencias y de programas, o datos de publicaciones."""
 
-NARROW = "\u202f"
-MINUS = "\u2212"
 HIDDEN = "\x00"
 """Lo que ocupa el lugar del código, las fórmulas y las etiquetas en un texto tapado: no aparece en ninguna prosa."""
 
-_SPACE = rf"[ \u00a0{NARROW}]"
+_SPACE = rf"[ \u00a0{THIN_SPACE}]"
 _DIGITS = rf"(?:\d{{1,3}}(?:{_SPACE}\d{{3}})+(?!\d)|\d+)"
 _COMMENT = re.compile(r"<!--(.*?)-->", re.DOTALL)
 _SIGN = rf"(?:(?<![\w.,%])[+\-{MINUS}])?"
@@ -300,11 +299,10 @@ def format_number(value: float, spec: str) -> str:
     else:
         text = f"{abs(value):.{digits}%}".rstrip("%")
     whole, point, decimals = text.partition(".")
-    if len(whole) >= 5:
-        whole = f"{int(whole):,}".replace(",", NARROW)
+    whole = format_integer(int(whole))
     nonzero = any(digit not in "0." for digit in text)
     sign = (MINUS if value < 0 else plus) if nonzero else ""
-    return sign + whole + point + decimals + (f"{NARROW}%" if kind == "%" else "")
+    return sign + whole + point + decimals + (f"{THIN_SPACE}%" if kind == "%" else "")
 
 
 # --- El texto ------------------------------------------------------------------------------------------------
@@ -637,7 +635,7 @@ def check_typography(text: str, place: str = "texto") -> list[Problem]:
         where = f"{place}, línea {_line(text, start)}"
         if re.search(r"\d,\d", number):
             problems.append(Problem(where, f"«{number}» lleva coma decimal: el libro usa punto."))
-        if re.search(rf"[^{NARROW}]%", number):
+        if re.search(rf"[^{THIN_SPACE}]%", number):
             problems.append(Problem(where, f"«{number}»: delante del % va un espacio fino (U+202F)."))
     return problems
 

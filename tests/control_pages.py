@@ -1,6 +1,7 @@
 """Lo que se le hace a una página con controles en Chromium: abrirla, vigilarla, medirla y buscarle faltas."""
 
 import contextlib
+import json
 import statistics
 from importlib import resources
 
@@ -9,6 +10,16 @@ STATIC_PAGE = (
     '<!DOCTYPE html><html lang="es"><head><meta charset="utf-8"><title>Prueba</title>'
     '<meta name="viewport" content="width=device-width, initial-scale=1"></head><body>{body}</body></html>'
 )
+
+
+def stored_outputs(notebook):
+    """Los datos de cada salida con un control que guarda un cuaderno."""
+    return [
+        output["data"]
+        for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        for output in cell.get("outputs", [])
+        if "data-control" in "".join(output.get("data", {}).get("text/html", ""))
+    ]
 
 
 class Watch:

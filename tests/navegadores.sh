@@ -6,9 +6,9 @@ cd "$(dirname "$0")/.."
 
 tiene() {
     case "$1" in
-        chromium) command -v chromium || command -v chromium-browser || command -v google-chrome ||
-            .venv/bin/python -c 'import os, sys; from playwright.sync_api import sync_playwright
-with sync_playwright() as p: sys.exit(not os.path.exists(p.chromium.executable_path))' ;;
+        chromium) .venv/bin/python -c 'import sys; sys.path.insert(0, "tests")
+from browsers import find_chromium, sync_playwright
+with sync_playwright() as playwright: find_chromium(playwright)' ;;
         firefox) command -v firefox-esr || command -v firefox ;;
     esac >/dev/null 2>&1
 }

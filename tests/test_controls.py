@@ -25,6 +25,7 @@ from control_pages import (
     opened,
     overflowing,
     small_targets,
+    stored_outputs,
 )
 from mini_control import MiniControl
 
@@ -71,13 +72,7 @@ def test_stored_html_is_always_the_same_and_has_no_program():
 
 
 def test_chapter_stores_what_the_control_shows_today():
-    notebook = json.loads((ROOT / "book" / "arquitectura.ipynb").read_text(encoding="utf-8"))
-    stored = [
-        output["data"]
-        for cell in notebook["cells"]
-        for output in cell.get("outputs", [])
-        if "data-control" in "".join(output.get("data", {}).get("text/html", ""))
-    ]
+    stored = stored_outputs(ROOT / "book" / "arquitectura.ipynb")
     assert ["".join(data["text/html"]) for data in stored] == [LayerCalculator().to_html()]
     assert set(stored[0]) == {"text/plain", "text/html"}
 

@@ -35,7 +35,6 @@ def test_calculator_moves_by_keyboard_and_python_follows(jupyter_site, tmp_path,
         page.on("pageerror", lambda error: errors.append(str(error)))
         place.run_cell(page, 0, shows=page.locator(".control .lc-table"))
         control = page.locator(".control").first
-        control.locator(".lc-table").wait_for(timeout=120_000)
         cells = page.locator(".jp-Notebook .jp-Cell, #notebook .cell")
         before = cells.count()
 

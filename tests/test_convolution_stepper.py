@@ -16,6 +16,7 @@ from control_pages import (
     opened,
     overflowing,
     small_targets,
+    stored_outputs,
 )
 
 from helpers.widgets import base
@@ -113,13 +114,7 @@ def test_stored_html_says_its_numbers_and_is_always_the_same():
 
 
 def test_chapter_stores_what_the_control_shows_today():
-    notebook = json.loads((ROOT / "book" / "convolucion.ipynb").read_text(encoding="utf-8"))
-    stored = [
-        output["data"]
-        for cell in notebook["cells"]
-        for output in cell.get("outputs", [])
-        if "data-control" in "".join(output.get("data", {}).get("text/html", ""))
-    ]
+    stored = stored_outputs(ROOT / "book" / "convolucion.ipynb")
     assert ["".join(data["text/html"]) for data in stored] == [ConvolutionStepper().to_html()]
 
 

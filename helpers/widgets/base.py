@@ -28,6 +28,8 @@ from typing import Any, ClassVar
 
 import traitlets
 
+from helpers.formats import format_integer
+
 __all__ = [
     "Control",
     "Picture",
@@ -47,12 +49,6 @@ HINT = "Es una imagen fija: el control aparece con JavaScript o al ejecutar la c
 
 
 # --- Números para personas, iguales que en base.js -----------------------------------------------------------
-
-
-def format_integer(number: int) -> str:
-    """Entero con espacio fino entre los miles desde cinco cifras (2304, 18 496)."""
-    text = f"{abs(number):,}".replace(",", "\u202f") if abs(number) >= 10_000 else str(abs(number))
-    return ("−" if number < 0 else "") + text
 
 
 def format_bytes(count: int) -> str:
