@@ -25,7 +25,8 @@ test: entorno  ## Pruebas: paquete, libro, páginas en Chromium y todos los cuad
 	$(PY) -m pytest -m "not completo"
 	$(PY) -m pytest -p no:cacheprovider --nbval --nbval-sanitize-with tests/nbval-sanear.cfg book
 
-test-full: test entorno-colab entorno-motor  ## Lo anterior y además JupyterLab, las versiones de Colab y el motor recompilado
+test-full: test entorno-colab entorno-motor  ## Lo anterior y además Firefox, JupyterLab, las versiones de Colab y el motor recompilado
+	tests/navegadores.sh chromium firefox
 	$(PY) -m pytest -m completo
 	.venv-colab/bin/python -m pytest -p no:cacheprovider $(PRUEBAS_COLAB)
 

@@ -42,11 +42,15 @@ class Watch:
 
 
 @contextlib.contextmanager
-def opened(browser, url, *, base=None, width=1280, dark=False, phone=False, javascript=True):
-    """Abre `url` y da (página, `Watch`). `base` es el principio de las direcciones que puede pedir."""
+def opened(browser, url, *, base=None, width=1280, dark=False, phone=False, javascript=True, still=False):
+    """Abre `url` y da (página, `Watch`). `base` es el principio de las direcciones que puede pedir.
+
+    Con `still`, el lector ha pedido que nada se mueva solo.
+    """
     context = browser.new_context(
         viewport={"width": width, "height": 900},
         color_scheme="dark" if dark else "light",
+        reduced_motion="reduce" if still else "no-preference",
         has_touch=phone,
         is_mobile=phone,
         java_script_enabled=javascript,
@@ -61,16 +65,43 @@ def opened(browser, url, *, base=None, width=1280, dark=False, phone=False, java
         context.close()
 
 
-def accessibility_faults(page, selector=".control"):
-    """Faltas que encuentra axe-core en `selector`: «regla: elemento: por qué»."""
+def _audit(page, context):
+    """Pares (regla, nodo) de lo que encuentra axe-core en `context`, un selector o "document"."""
     page.evaluate(AXE)
     # Sin precarga: desde el disco, pedir las hojas de estilo llenaría la consola de errores.
-    found = page.evaluate("selector => axe.run(selector, { preload: false })", selector)
-    return [
-        f"{violation['id']}: {node['target']}: {node['failureSummary']}"
-        for violation in found["violations"]
-        for node in violation["nodes"]
-    ]
+    found = page.evaluate(
+        """(context) => axe.run(context ?? document, { preload: false, resultTypes: ["violations"] })""",
+        context,
+    )
+    return [(violation["id"], node) for violation in found["violations"] for node in violation["nodes"]]
+
+
+def _fault(rule, node):
+    return f"{rule}: {node['target']}: {node['failureSummary']}"
+
+
+def accessibility_faults(page, selector=".control"):
+    """Faltas que encuentra axe-core en `selector`: «regla: elemento: por qué»."""
+    return [_fault(*found) for found in _audit(page, selector)]
+
+
+def document_faults(page, excused):
+    """Faltas que encuentra axe-core en la página entera, menos las de `excused`: {(regla, selector): por qué}.
+
+    Se excusa un nodo si es de esa regla y está dentro del selector; nunca si está en un control o en una figura.
+    """
+    faults = []
+    for rule, node in _audit(page, None):
+        inside = page.evaluate(
+            """([target, selectors]) => {
+              const element = document.querySelector(target);
+              return !element.closest("[data-control], article figure") && selectors.some((selector) => element.closest(selector));
+            }""",
+            [node["target"][0], [selector for excused_rule, selector in excused if excused_rule == rule]],
+        )
+        if not inside:
+            faults.append(_fault(rule, node))
+    return faults
 
 
 def small_targets(page, selector=".control", minimum=44):

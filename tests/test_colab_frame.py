@@ -1,0 +1,124 @@
+"""Los controles en Colab, con un sustituto fiel: sus versiones hacen el HTML y un marco aislado lo enseña.
+
+En Colab cada salida vive en un marco de otro dominio, sin acceso a la página que lo contiene. Aquí es un `iframe` con
+`sandbox="allow-scripts"`, y el HTML lo escribe el Python de `.venv-colab` (ipywidgets 7.7.1, IPython 7.34).
+"""
+
+import json
+import re
+import subprocess
+from html import escape, unescape
+
+import control_registry as registry
+import pytest
+from browsers import chromium
+from control_pages import STATIC_PAGE, opened, overflowing
+from control_registry import (
+    PlaywrightDriver,
+    harness,
+    move_by_keyboard,
+    one_of_each,
+    shown_text,
+    wait_mounted,
+)
+
+pytestmark = [pytest.mark.completo, pytest.mark.navegador]
+every_control = pytest.mark.parametrize("place", one_of_each(), ids=str)
+
+# Lo que hace una celda de Colab con cada control. Construir un widget encendería el gestor de controles: se prohíbe.
+MAKE = """
+import json, sys, types
+sys.modules["google.colab"] = types.ModuleType("google.colab")
+import IPython, ipywidgets
+from IPython.core.formatters import DisplayFormatter
+def forbidden(self, *args, **kwargs):
+    raise RuntimeError("se ha construido un widget")
+ipywidgets.Widget.__init__ = forbidden
+from helpers.widgets.base import find_control
+made = {}
+for name, state in json.load(sys.stdin).items():
+    control = find_control(name)()
+    control.state_json = state
+    made[name] = DisplayFormatter().format(control)[0]
+json.dump({"made": made, "versions": [IPython.__version__, ipywidgets.__version__]}, sys.stdout)
+"""
+
+
+@pytest.fixture(scope="module")
+def colab(root):
+    """Lo que da cada control en Colab: {nombre: {tipo: contenido}}."""
+    python = root / ".venv-colab" / "bin" / "python"
+    assert python.exists(), f"Falta {python}: créalo con «make entorno-colab»."
+    states = {
+        place.name: unescape(re.search(r'data-state="([^"]*)"', place.html)[1]) for place in one_of_each()
+    }
+    run = subprocess.run(
+        [python, "-c", MAKE],
+        input=json.dumps(states),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        cwd=root,
+    )
+    assert run.returncode == 0, run.stderr
+    answer = json.loads(run.stdout)
+    assert answer["versions"] == ["7.34.0", "7.7.1"]
+    return answer["made"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium sin red."""
+    with chromium(offline=True) as browser:
+        yield browser
+
+
+def write(folder, name, body):
+    path = folder / name
+    path.write_text(STATIC_PAGE.format(body=body), encoding="utf-8")
+    return path.as_uri()
+
+
+@every_control
+def test_colab_gets_text_and_html_and_no_widget(colab, place):
+    assert set(colab[place.name]) == {"text/plain", "text/html"}
+    assert colab[place.name]["text/plain"] == place.text
+
+
+@every_control
+def test_it_works_alone_in_a_sandboxed_frame_with_the_same_numbers(browser, colab, place, tmp_path):
+    # Lo mismo, sin marco y con las versiones del proyecto: lo que tiene que leerse antes y después de la tecla.
+    with opened(browser, write(tmp_path, "solo.html", harness(place))) as (page, _):
+        wait_mounted(PlaywrightDriver(page), 1)
+        expected = move_by_keyboard(PlaywrightDriver(page), place.name)
+
+    output = escape(STATIC_PAGE.format(body=colab[place.name]["text/html"]))
+    frame = (
+        f'<iframe sandbox="allow-scripts" title="Salida" width="700" height="900" srcdoc="{output}"></iframe>'
+    )
+    with opened(browser, write(tmp_path, "colab.html", frame)) as (page, watch):
+        registry.wait(lambda: len(page.frames) == 2, "no aparece el marco")
+        driver = PlaywrightDriver(page, page.frames[1])
+        wait_mounted(driver, 1)
+        assert move_by_keyboard(driver, place.name) == expected
+        inside = page.frame_locator("iframe")
+        assert not inside.locator(".control-static").is_visible()
+        # La dirección no es del libro: no se ofrece compartirla.
+        assert inside.get_by_role("button", name="Copiar enlace").count() == 0
+        inside.get_by_role("button", name="Restablecer").click()
+        registry.wait(lambda: expected[0] in shown_text(driver) + "|", "no se restablece")
+        assert overflowing(page.frames[1]) == []
+        assert watch.faults == []
+
+
+def test_the_frame_is_as_closed_as_that_of_colab(browser, tmp_path):
+    """Lo que en Colab está prohibido falla también aquí, y se nota."""
+    script = (
+        "<script>fetch('https://fuera.invalid/a').catch(() => 0)</script><script>localStorage.length</script>"
+    )
+    frame = f'<iframe sandbox="allow-scripts" title="Salida" srcdoc="{escape(STATIC_PAGE.format(body=script))}"></iframe>'
+    with opened(browser, write(tmp_path, "cerrado.html", frame)) as (page, watch):
+        registry.wait(
+            lambda: any("localStorage" in fault for fault in watch.console), "deja usar localStorage"
+        )
+        registry.wait(lambda: "https://fuera.invalid/a" in watch.outside, "no se nota lo que se pide fuera")
