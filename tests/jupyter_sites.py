@@ -10,8 +10,8 @@ import urllib.request
 from contextlib import contextmanager
 
 
-def write_notebook(folder, sources):
-    """Escribe en `folder` el cuaderno que abren los dos sitios, con una celda de código por texto."""
+def write_notebook(folder, sources, name="cuaderno"):
+    """Escribe en `folder` un cuaderno para los dos sitios, con una celda de código por texto."""
     cells = [
         {
             "cell_type": "code",
@@ -25,7 +25,7 @@ def write_notebook(folder, sources):
     ]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
-    (folder / "cuaderno.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    (folder / f"{name}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
 
 
 @contextmanager
@@ -75,8 +75,8 @@ class Lab:
 
     command = "lab"
 
-    def open(self, page, url, token):
-        page.goto(f"{url}/lab/tree/cuaderno.ipynb?token={token}&reset")
+    def open(self, page, url, token, name="cuaderno"):
+        page.goto(f"{url}/lab/tree/{name}.ipynb?token={token}&reset")
         page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=90_000)
         # El menú no se abre del todo hasta que el kernel está listo.
         page.locator(
@@ -108,11 +108,11 @@ class Classic:
 
     command = "notebook"
 
-    def open(self, page, url, token):
+    def open(self, page, url, token, name="cuaderno"):
         # Si la celda se ejecuta antes de que el gestor de controles acabe de arrancar, la salida queda en blanco; su
         # última señal es el mensaje con el que renuncia a recuperar el estado de una sesión anterior.
         with page.expect_console_message(lambda m: "jupyter.widget.control" in m.text, timeout=90_000):
-            page.goto(f"{url}/notebooks/cuaderno.ipynb?token={token}")
+            page.goto(f"{url}/notebooks/{name}.ipynb?token={token}")
 
     def run_cell(self, page, index, shows=None):
         from playwright.sync_api import TimeoutError

@@ -49,7 +49,6 @@ export function formatBytes(bytes) {
 
 // --- Elementos -----------------------------------------------------------------------------------------------
 
-const FOCUSABLE = new Set(["button", "input", "select", "textarea", "summary"]);
 const counter = Symbol.for("controles.identificadores"); // cada control trae su copia de este archivo
 
 /** Identificador que no se repite en la página, aunque haya varios controles. */
@@ -70,10 +69,7 @@ function fill(element, attributes, children) {
 
 /** Elemento HTML: h("button", { type: "button", click: hacer }, "Texto"). Los valores función son eventos. */
 export function h(tag, attributes = {}, ...children) {
-  const element = fill(document.createElement(tag), attributes, children);
-  // JupyterLab se queda con las teclas de lo que no lleve esta marca en el propio elemento.
-  if (FOCUSABLE.has(tag)) element.dataset.lmSuppressShortcuts = "true";
-  return element;
+  return fill(document.createElement(tag), attributes, children);
 }
 
 /** Elemento SVG, con los mismos argumentos que `h`. */
@@ -381,6 +377,21 @@ async function copyText(text) {
 
 // --- Ciclo de vida -------------------------------------------------------------------------------------------
 
+/**
+ * Mientras algo de `root` está enfocado, las teclas son del control: ni los atajos de Jupyter, que en modo de órdenes se
+ * quedan con Intro o borran celdas, ni las flechas del tema del libro, que pasan de página. Las que llevan Ctrl, Alt o Cmd
+ * siguen siendo de la página.
+ */
+function keepKeys(root) {
+  // JupyterLab mira las teclas antes que nadie; solo deja las de un elemento enfocado con esta marca, en él mismo.
+  root.addEventListener("focusin", ({ target }) => {
+    target.dataset.lmSuppressShortcuts = "true";
+  });
+  root.addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.altKey && !event.metaKey) event.stopPropagation();
+  });
+}
+
 const ANNOUNCE_AFTER = 700; // milisegundos sin cambios: mientras se arrastra un deslizador no se lee nada
 
 /**
@@ -458,6 +469,7 @@ export function mountControl(definition, { model, host, data = {}, addressKey = 
     body,
     status,
   );
+  keepKeys(root);
   view = definition.mount({
     body,
     data,
