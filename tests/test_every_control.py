@@ -3,6 +3,7 @@
 import gzip
 import re
 from html import unescape
+from types import SimpleNamespace
 
 import control_registry as registry
 import pytest
@@ -51,12 +52,13 @@ def test_every_control_is_in_a_chapter():
 
 
 def test_the_registry_check_can_fail():
-    names, places = registry.control_names(), placements()
-    assert registry_problems([*names, "Otro"], places, {}) == [
-        "Otro no está en ningún capítulo: ninguna prueba lo mira"
+    places = [SimpleNamespace(name="Uno"), SimpleNamespace(name="Dos")]
+    assert registry_problems(["Uno", "Dos"], places, {"Dos": ("select", "ArrowUp")}) == []
+    assert registry_problems(["Uno", "Dos", "Tres"], places, {}) == [
+        "Tres no está en ningún capítulo: ninguna prueba lo mira"
     ]
-    assert registry_problems(names[:1], places, {}) != []
-    assert registry_problems(names, places, {"Nada": ("a", "b")}) == [
+    assert registry_problems(["Uno"], places, {}) == ["Dos está en un capítulo y no en helpers/widgets"]
+    assert registry_problems(["Uno", "Dos"], places, {"Nada": ("a", "b")}) == [
         "FIRST_MOVE habla de Nada, que no existe"
     ]
 
@@ -111,31 +113,47 @@ def test_editing_the_javascript_changes_no_notebook(place, monkeypatch):
 
 
 # --- Lo que pesa una página -----------------------------------------------------------------------------------------------
-def own_weight(html, static):
-    """Bytes comprimidos de lo que una página tiene por sus controles: su HTML entero y el CSS común.
+def linked_files(html):
+    """Programas y hojas de estilo que pide una página, como están escritos en ella y sin su versión."""
+    return set(re.findall(r'<(?:script[^>]* src|link[^>]* href)="([^"?#]+\.(?:js|css))[?"]', html))
 
-    El HTML lleva dentro los programas, los datos y las figuras fijas de los controles. Va también lo que escribe el tema en
-    toda página, que es poco. Los archivos del tema y las figuras de otras celdas son archivos aparte y no se cuentan.
+
+def own_files(html, plain):
+    """Los que pide una página con controles y no una sin ellos; MathJax, que pide cualquiera con fórmulas, es del tema."""
+    return sorted(name for name in linked_files(html) - linked_files(plain) if "/mathjax/" not in name)
+
+
+def own_weight(html, files):
+    """Bytes comprimidos de lo que una página tiene por sus controles: su HTML entero y los archivos que pide al abrirse.
+
+    El HTML lleva dentro los programas, los datos y las figuras fijas de los controles, y también lo que escribe el tema en
+    toda página, que es poco. Las figuras de otras celdas son archivos aparte y no se cuentan.
     """
-    return sum(len(gzip.compress(text.encode("utf-8"))) for text in (html, static))
+    return sum(len(gzip.compress(content)) for content in (html.encode("utf-8"), *files))
 
 
 @every_chapter
 def test_a_page_with_controls_stays_light(book, chapter):
-    static = (book.site / "_static" / "controles.css").read_text(encoding="utf-8")
-    weight = own_weight(book.html[f"book/{chapter}.html"], static)
+    html = book.html[f"book/{chapter}.html"]
+    files = own_files(html, book.html["book/glosario.html"])
+    assert "../_static/controles.css" in files
+    weight = own_weight(html, [(book.site / "book" / name).read_bytes() for name in files])
     assert weight <= MAXIMUM_WEIGHT, (
         f"{chapter} pesa {weight} bytes comprimidos, y el límite son {MAXIMUM_WEIGHT}"
     )
 
 
 def test_the_weight_counts_what_a_page_carries():
-    noise = "".join(f"{number * 7919 % 100_003:05d}" for number in range(200_000))
-    assert (
-        own_weight(f"<script>{noise}</script>", "")
-        > MAXIMUM_WEIGHT
-        > own_weight("<p>poco</p>", base.stylesheet())
+    noise = "".join(f"{number * number % 100_003:05d}" for number in range(200_000))
+    assert own_weight(f"<script>{noise}</script>", []) > MAXIMUM_WEIGHT > own_weight("<p>poco</p>", [b""])
+    assert own_weight("", [noise.encode()]) > MAXIMUM_WEIGHT
+    linked = (
+        '<link rel="stylesheet" href="../_static/a.css?v=1" /><script src="../_static/datos.js"></script>'
     )
+    formulas = '<script async src="../_static/mathjax/tex.js?v=2"></script>'
+    assert own_files(linked + formulas, '<link rel="stylesheet" href="../_static/a.css?v=1" />') == [
+        "../_static/datos.js"
+    ]
 
 
 # --- En el navegador --------------------------------------------------------------------------------------------------------
