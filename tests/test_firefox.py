@@ -1,6 +1,8 @@
 """Los controles y el motor en Firefox: se montan, responden al teclado, callan en la consola y no piden nada fuera."""
 
 import json
+import shutil
+import subprocess
 
 import control_registry as registry
 import firefox
@@ -120,3 +122,19 @@ def test_missing_firefox_fails_with_the_remedy(monkeypatch):
 
 def test_full_target_asks_for_both_browsers():
     assert "tests/navegadores.sh chromium firefox" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def test_the_target_says_what_to_install_where_it_cannot(tmp_path):
+    """Sin Firefox y sin ser administrador, la orden que prepara los navegadores falla y dice qué hacer."""
+    (tmp_path / "id").write_text("#!/bin/sh\necho 1000\n", encoding="utf-8")
+    (tmp_path / "id").chmod(0o755)
+    (tmp_path / "dirname").symlink_to(shutil.which("dirname"))
+    run = subprocess.run(
+        [shutil.which("bash"), ROOT / "tests" / "navegadores.sh", "firefox"],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert run.returncode == 1
+    assert "Falta firefox y no se pudo instalar" in run.stderr and "apt install" in run.stderr
