@@ -1,8 +1,9 @@
 """Experimentos registrados: los números del libro y la orden que repite cada uno.
 
-`python -m helpers.experiments list | run NOMBRE… | verify | table`
+`python -m helpers.experiments list | run NOMBRE… | predict NOMBRE… | verify | table`
 
 - `catalogue`: qué experimentos hay y con qué configuración.
 - `runner`: entrena uno y mide lo que se guarda.
+- `predictions`: las probabilidades registradas de una red guardada.
 - `records`: los archivos JSON de `book/results/`, sus sumas de verificación y su comprobación. Sin TensorFlow.
 """

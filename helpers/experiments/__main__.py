@@ -1,4 +1,4 @@
-"""Órdenes: `python -m helpers.experiments list | run NOMBRE… | verify | table`."""
+"""Órdenes: `python -m helpers.experiments list | run NOMBRE… | predict NOMBRE… | verify | table`."""
 
 import argparse
 import sys
@@ -39,6 +39,21 @@ def _run(args) -> int:
     return 0
 
 
+def _predict(args) -> int:
+    from helpers.experiments.catalogue import CATALOGUE
+    from helpers.experiments.predictions import rebuild_predictions
+
+    known = {name: e for name, e in CATALOGUE.items() if e.keep_probabilities}
+    for name in args.names:
+        if name not in known:
+            print(f"«{name}» no guarda probabilidades. Las guardan: {', '.join(known)}.", file=sys.stderr)
+            return 2
+        for seed in args.seed or known[name].keep_probabilities:
+            record = rebuild_predictions(known[name], seed, args.folder)
+            print(f"{record['probabilities']['file']}: hecho con {record['weights']['file']}.")
+    return 0
+
+
 def _verify(args) -> int:
     problems = records.verify(args.folder)
     print("\n".join(problems) or "Todos los registros coinciden con sus sumas.")
@@ -65,6 +80,10 @@ def main(argv: list[str] | None = None) -> int:
     run.add_argument("--seed", type=int, action="append", help="solo esta semilla (se puede repetir)")
     run.add_argument("--repeat", action="store_true", help="vuelve a ejecutar aunque el registro exista")
     run.set_defaults(do=_run)
+    predict = commands.add_parser("predict", help="rehace las probabilidades guardadas desde sus pesos")
+    predict.add_argument("names", nargs="+", metavar="NOMBRE")
+    predict.add_argument("--seed", type=int, action="append", help="solo esta semilla (se puede repetir)")
+    predict.set_defaults(do=_predict)
     commands.add_parser("verify", help="comprueba sumas y forma de los registros").set_defaults(do=_verify)
     commands.add_parser("table", help="imprime una tabla Markdown con todas las ejecuciones").set_defaults(
         do=_table

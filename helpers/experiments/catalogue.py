@@ -20,6 +20,7 @@ class Experiment:
         epochs, batch_size, learning_rate: del entrenamiento (Adam).
         reevaluate_train: medir también la pérdida de entrenamiento al final de cada época.
         keep_weights: semillas cuyos pesos (los de la mejor época) se guardan.
+        keep_probabilities: semillas cuyas probabilidades en la prueba se guardan.
         validation: "val" usa la parte de validación; "test" repite a propósito el error de validar con la prueba.
     """
 
@@ -34,11 +35,13 @@ class Experiment:
     learning_rate: float = 1e-3
     reevaluate_train: bool = False
     keep_weights: tuple[int, ...] = ()
+    keep_probabilities: tuple[int, ...] = ()
     validation: str = "val"
 
     def config(self) -> dict:
         """La configuración que se guarda en el registro: todo menos el nombre, el título y las semillas."""
-        return {k: v for k, v in asdict(self).items() if k not in {"name", "title", "seeds", "keep_weights"}}
+        apart = {"name", "title", "seeds", "keep_weights", "keep_probabilities"}
+        return {k: v for k, v in asdict(self).items() if k not in apart}
 
 
 HOMEWORK_AUGMENTATION = AugmentationConfig()
@@ -60,6 +63,7 @@ CATALOGUE = {
             epochs=12,
             reevaluate_train=True,
             keep_weights=(0,),
+            keep_probabilities=(0,),
         ),
         Experiment(
             "baseline-augmentation",

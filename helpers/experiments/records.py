@@ -210,11 +210,10 @@ def verify(folder: Path = RESULTS) -> list[str]:
             continue
         if name != record_name(record["experiment"], record.get("seed")):
             problems.append(f"{name}: dice ser {record_name(record['experiment'], record.get('seed'))}.")
-        weights = record.get("weights")
-        if weights and (
-            weights["file"] not in files or file_sha256(files[weights["file"]]) != weights["sha256"]
-        ):
-            problems.append(f"{weights['file']}: no son los pesos que registró {name}.")
+        for key, what in (("weights", "los pesos"), ("probabilities", "las probabilidades")):
+            kept = record.get(key)
+            if kept and (kept["file"] not in files or file_sha256(files[kept["file"]]) != kept["sha256"]):
+                problems.append(f"{kept['file']}: no son {what} que registró {name}.")
     total = sum(path.stat().st_size for path in files.values())
     if total > MAX_BYTES:
         problems.append(f"La carpeta ocupa {total} bytes; el límite es {MAX_BYTES}.")

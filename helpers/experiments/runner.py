@@ -21,6 +21,7 @@ from helpers.evaluation import (
 )
 from helpers.experiments import records
 from helpers.experiments.catalogue import Experiment
+from helpers.experiments.predictions import save_predictions
 from helpers.models import build_cnn
 from helpers.training import compile_model, train
 
@@ -48,7 +49,8 @@ def run(experiment: Experiment, seed: int, *, folder: Path = records.RESULTS, re
         print(f"{path.name}: ya está hecho.", flush=True)
         return record
     print(f"{experiment.name}, semilla {seed}: {experiment.title}", flush=True)
-    record, model = measure(experiment, seed, load_dataset(experiment.dataset))
+    dataset = load_dataset(experiment.dataset)
+    record, model = measure(experiment, seed, dataset)
     if seed in experiment.keep_weights:
         # Una red sin compilar: la compilada guardaría también el estado de Adam, el triple de bytes.
         bare = build_cnn(**experiment.network)
@@ -57,6 +59,8 @@ def run(experiment: Experiment, seed: int, *, folder: Path = records.RESULTS, re
         file.parent.mkdir(parents=True, exist_ok=True)
         bare.save_weights(file)
         record["weights"] = {"file": file.name, "sha256": records.file_sha256(file)}
+    if seed in experiment.keep_probabilities:
+        record["probabilities"] = save_predictions(model, dataset.x_test, experiment.name, seed, folder)
     records.save_record(record, folder)
     return record
 
