@@ -1,10 +1,10 @@
-"""Órdenes: `python -m helpers.experiments list | run NOMBRE… | predict NOMBRE… | verify | table`."""
+"""Órdenes: `python -m helpers.experiments list | run NOMBRE… | predict NOMBRE… | verify | compare CARPETA | table`."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from helpers.experiments import records
+from helpers.experiments import comparison, records
 
 
 def _list(args) -> int:
@@ -60,6 +60,16 @@ def _verify(args) -> int:
     return bool(problems)
 
 
+def _compare(args) -> int:
+    try:
+        differences = comparison.compare_folders(args.repeated, args.folder, args.tolerance)
+    except records.RecordError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(comparison.markdown(differences))
+    return int(any(difference.problems for difference in differences))
+
+
 def _table(args) -> int:
     print(records.markdown_table(args.folder))
     return 0
@@ -85,6 +95,14 @@ def main(argv: list[str] | None = None) -> int:
     predict.add_argument("--seed", type=int, action="append", help="solo esta semilla (se puede repetir)")
     predict.set_defaults(do=_predict)
     commands.add_parser("verify", help="comprueba sumas y forma de los registros").set_defaults(do=_verify)
+    compare = commands.add_parser(
+        "compare", help="compara las ejecuciones de otra carpeta con las registradas"
+    )
+    compare.add_argument("repeated", type=Path, metavar="CARPETA")
+    compare.add_argument(
+        "--tolerance", type=float, default=comparison.TOLERANCE, help="diferencia de exactitud admitida"
+    )
+    compare.set_defaults(do=_compare)
     commands.add_parser("table", help="imprime una tabla Markdown con todas las ejecuciones").set_defaults(
         do=_table
     )

@@ -9,12 +9,13 @@ Cada módulo hace una sola cosa y trae su propio `setup(app)`:
 - `maths`: MathJax copiado dentro del libro, solo donde hay fórmulas;
 - `polish`: retoques del HTML ya escrito y archivos que pide el servidor web;
 - `controls`: los programas de los controles interactivos, solo en las páginas que los tienen;
+- `experiments`: la ficha de los experimentos, escrita a partir de los registros;
 - `repository`: aviso de que la dirección del repositorio es provisional.
 """
 
-from . import alt_text, bibliography, controls, interface, maths, polish, repository, search
+from . import alt_text, bibliography, controls, experiments, interface, maths, polish, repository, search
 
-MODULES = (search, interface, alt_text, bibliography, maths, controls, polish, repository)
+MODULES = (search, interface, alt_text, bibliography, maths, controls, experiments, polish, repository)
 
 
 def setup(app):
