@@ -2,7 +2,7 @@
 //
 // Las curvas, la banda de las semillas y la selección llegan hechas de `run_explorer.py` en `context.data`, en diezmilésimas.
 
-import { button, checkboxField, h, lineChart, selectField, setText, sliderField, svg } from "./base.js";
+import { button, checkboxField, formatInteger, h, lineChart, selectField, setText, sliderField, svg } from "./base.js";
 
 const UNIT = 10_000;
 const AXES = ["learning_rate", "dropout", "augmentation", "filters"];
@@ -123,13 +123,23 @@ function gapText(run) {
   return train === null || validation === null ? "NaN" : formatUnits(train - validation);
 }
 
+/** Ejes de la pérdida y de la exactitud, en décimas, para lo que se ve: la banda y las ejecuciones elegidas. */
+export function limitsOf(state, data) {
+  const runs = [state.a, state.b].filter(Boolean).map((place) => data.runs[runIndex(place)]);
+  return [[0, 1], [2, 3]].map((curves) => {
+    const shown = curves.flatMap((curve) => [...data.band[curve].flat(), ...runs.flatMap((run) => run.history[curve])]);
+    const values = shown.filter((value) => value !== null);
+    return [Math.floor(Math.min(...values) / 1000) / 10, Math.ceil(Math.max(...values) / 1000) / 10];
+  });
+}
+
 /** Los cuatro hiperparámetros de una ejecución. */
-function pointFields(which, place, axes, onInput) {
+function pointFields(place, axes, onInput) {
   const read = [String, String, null, (value) => value.join("/")];
   const labels = ["Tasa de aprendizaje", "Dropout", "Aumento de datos", "Filtros"];
   const set = (axis, at) => onInput(axis, at);
   const fields = AXES.map((name, axis) => {
-    const label = `${labels[axis]}, ${which}`;
+    const label = labels[axis];
     if (name === "augmentation") {
       return checkboxField({ label, value: place[axis] === 1, onInput: (checked) => set(axis, Number(checked)) });
     }
@@ -154,7 +164,7 @@ function mount(context) {
   const criterionField = selectField({
     label: "La mejor, según",
     value: context.state.criterion,
-    options: CRITERIA.map((name) => [name, `${data.criteria[name].label} (${data.criteria[name].count} imágenes)`]),
+    options: CRITERIA.map((name) => [name, `${data.criteria[name].label} (${formatInteger(data.criteria[name].count)} imágenes)`]),
     onInput: (criterion) => change({ criterion }),
   });
   const order = () => data.criteria[context.state.criterion].order;
@@ -194,7 +204,7 @@ function mount(context) {
   });
 
   const panels = letters.map((letter) => {
-    const fields = pointFields(letter.toUpperCase(), context.state[letter] ?? data.default, data.axes, (axis, at) => {
+    const fields = pointFields(context.state[letter] ?? data.default, data.axes, (axis, at) => {
       const place = [...context.state[letter]];
       place[axis] = at;
       change({ [letter]: place });
@@ -224,7 +234,8 @@ function mount(context) {
     h("thead", {}, h("tr", {}, h("td", {}), heads.a, heads.b)),
     h("tbody", {}, ...cells.map(({ label, a, b }) => h("tr", {}, h("th", { scope: "row" }, label), a, b))),
   );
-  const strip = svg("svg", { class: "c-chart re-strip", role: "img", viewBox: "0 0 640 132" });
+  const strip = svg("svg", { class: "c-chart", role: "img", height: 190 });
+  const stripBox = h("div", { class: "re-strip" }, h("p", { class: "re-name" }, `Las ${data.runs.length}, de la mejor a la peor`), strip);
   const warning = h("p", { class: "re-small" });
   const small = [
     `La banda va de la peor a la mejor de las ${data.seeds} semillas de la combinación por omisión, y solo de ella: las demás se entrenaron una vez. ` +
@@ -236,17 +247,16 @@ function mount(context) {
   context.body.append(
     h("div", { class: "re-setup" }, criterionField.element, buttons, equalBox, compareField.element),
     grids,
+    small[0],
     conclusion,
-    table,
-    h("p", { class: "re-name" }, "Las 90, de la mejor a la peor"),
-    strip,
+    h("div", { class: "re-bottom" }, table, stripBox),
     warning,
-    ...small,
+    ...small.slice(1),
   );
 
   // --- Pintar ---
 
-  function drawPanel(panel, state) {
+  function drawPanel(panel, state, limits) {
     const place = state[panel.letter];
     panel.element.hidden = !place;
     if (!place) return;
@@ -268,7 +278,7 @@ function mount(context) {
       const [train, validation] = [0, 1].map((side) => formatUnits(run.history[2 * index + side][run.epoch - 1]));
       const what = index ? "Exactitud" : "Pérdida";
       const label = `${what} de ${who} por época. En la ${run.epoch}, la elegida: ${train} en entrenamiento y ${validation} en validación`;
-      chart.draw({ series: curves, x: [1, run.history[0].length], y: data.limits[index], label });
+      chart.draw({ series: curves, x: [1, run.history[0].length], y: limits[index], label });
     });
   }
 
@@ -276,11 +286,14 @@ function mount(context) {
     const { order: ranks, equal, label } = data.criteria[state.criterion];
     const values = ranks.map((index) => data.runs[index][state.criterion] / UNIT);
     const [low, high] = [Math.floor(20 * Math.min(...values)) / 20, Math.ceil(20 * values[0]) / 20];
-    const x = (rank) => 56 + (rank * 572) / (ranks.length - 1);
-    const y = (value) => 108 - ((value - low) / (high - low)) * 96;
+    const width = Math.max(240, Math.floor(stripBox.clientWidth || 400));
+    strip.setAttribute("viewBox", `0 0 ${width} 190`);
+    strip.setAttribute("width", width);
+    const x = (rank) => 56 + (rank * (width - 68)) / (ranks.length - 1);
+    const y = (value) => 144 - ((value - low) / (high - low)) * 118;
     const marks = [];
     for (const value of [low, (low + high) / 2, high]) {
-      marks.push(svg("line", { class: "c-grid", x1: 48, x2: 634, y1: y(value), y2: y(value) }));
+      marks.push(svg("line", { class: "c-grid", x1: 48, x2: width - 4, y1: y(value), y2: y(value) }));
       marks.push(svg("text", { x: 42, y: y(value) + 4, "text-anchor": "end" }, value.toFixed(3).replace(/0$/, "")));
     }
     ranks.forEach((index, rank) => {
@@ -292,19 +305,27 @@ function mount(context) {
       marks.push(svg("circle", { class: "re-ring", cx: x(rank), cy: y(values[rank]), r: 7 }));
       marks.push(svg("text", { class: "re-letter", x: x(rank), y: y(values[rank]) + (letter === "a" ? 24 : -12), "text-anchor": "middle" }, letter.toUpperCase()));
     });
-    marks.push(svg("text", { x: 56, y: 128 }, "● no se distinguen de la mejor   ○ las demás"));
+    const legend = (at, kind, text) => marks.push(svg("circle", { class: kind, cx: 54, cy: at - 4, r: 4 }), svg("text", { x: 66, y: at }, text));
+    legend(164, "re-dot re-told", "no se distinguen de la mejor");
+    legend(184, "re-dot", "las demás");
     const rankOf = (letter) => `${letter.toUpperCase()} está en el puesto ${ranks.indexOf(runIndex(state[letter])) + 1}`;
     strip.setAttribute("aria-label", `Las ${ranks.length} por ${label}, de ${values[0].toFixed(3)} a ${values.at(-1).toFixed(3)}. ${letters.filter((letter) => state[letter]).map(rankOf).join("; ")}.`);
     strip.replaceChildren(...marks);
   }
 
+  let last = null;
+  const observer = globalThis.ResizeObserver ? new ResizeObserver(() => last && drawStrip(last)) : null;
+  observer?.observe(stripBox);
+
   function render(state) {
+    last = state;
     const chosen = data.criteria[state.criterion];
     criterionField.set(state.criterion);
     compareField.set(Boolean(state.b));
     showEqual(state);
     grids.classList.toggle("re-two", Boolean(state.b));
-    panels.forEach((panel) => drawPanel(panel, state));
+    const limits = limitsOf(state, data);
+    panels.forEach((panel) => drawPanel(panel, state, limits));
     setText(conclusion, verdict(state, data));
     heads.b.hidden = !state.b;
     cells.forEach((cell, row) => {
@@ -314,7 +335,7 @@ function mount(context) {
     });
     drawStrip(state);
     const best = data.runs[chosen.order[0]];
-    const fresh = state.criterion === "validation" ? ` La mejor saca aquí ${formatUnits(best.validation)} y, en la prueba oficial, ${formatUnits(best.test)}.` : "";
+    const fresh = state.criterion === "validation" ? ` La mejor saca aquí ${formatUnits(best.validation)} y, en la prueba oficial, ${formatUnits(best.test)}.` : " Elegir con estas imágenes es gastarlas: para elegir está la validación.";
     setText(
       warning,
       `La mejor de ${data.runs.length} parece mejor de lo que es: de ${data.runs.length} redes iguales, con la dispersión de estas semillas, ` +
@@ -322,7 +343,7 @@ function mount(context) {
     );
   }
 
-  return { render };
+  return { render, destroy: () => observer?.disconnect() };
 }
 
 const css = `
@@ -336,16 +357,18 @@ const css = `
 .control .re-verdict { margin: 0.8rem 0; padding: 0.5rem 0.8rem; border-left: 0.25rem solid var(--c-accent); background: var(--c-accent-soft); font-weight: 600; }
 .control .re-table { width: auto; margin: 0 0 0.8rem; border-collapse: collapse; color: inherit; background: none; font-size: 0.95rem; }
 .control .re-table :is(th, td) { padding: 0.15rem 0.8rem 0.15rem 0; border: 0; border-bottom: 1px solid var(--c-border); background: none; color: inherit; text-align: left; }
-.control .re-table :is(td, thead th) { text-align: right; font-weight: 600; }
+.control .re-table :is(td, thead th) { text-align: right; font-weight: 600; white-space: nowrap; }
 .control .re-table tbody th { font-weight: 400; }
-.control .re-strip { width: 100%; height: auto; }
+.control .re-bottom { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 0.4rem 1.5rem; align-items: start; }
+.control .re-strip { min-width: 0; }
+.control .re-panel .c-band { opacity: 0.3; }
 .control .re-dot { fill: none; stroke: var(--c-plain); stroke-width: 1.4; }
 .control .re-told { fill: var(--c-accent); stroke: var(--c-accent); }
 .control .re-ring { fill: none; stroke: var(--c-text); stroke-width: 2; }
 .control .c-chart .re-letter { font-weight: 700; }
 .control .re-small { margin-top: 0.4rem; color: var(--c-muted); font-size: 0.9rem; }
 @container (min-width: 44rem) { .control .re-two { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
-@container (max-width: 40rem) { .control .re-setup { grid-template-columns: minmax(0, 1fr); } }
+@container (max-width: 40rem) { .control :is(.re-setup, .re-bottom) { grid-template-columns: minmax(0, 1fr); } }
 `;
 
-export default { title: "Explorador de ejecuciones", css, normalize, describe, toAddress, fromAddress, mount, verdict, margin, runIndex, formatUnits, formatPoints };
+export default { title: "Explorador de ejecuciones", css, normalize, describe, toAddress, fromAddress, mount, verdict, margin, limitsOf, runIndex, formatUnits, formatPoints };

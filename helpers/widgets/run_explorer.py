@@ -110,7 +110,6 @@ def pack(record: Mapping[str, Any]) -> dict[str, Any]:
         "runs": ordered,
         "band": band,
         "seeds": len(seeds),
-        "limits": [_limits(ordered, (0, 1)), _limits(ordered, (2, 3))],
         "criteria": {name: _select(ordered, seeds, name) for name in CRITERIA},
         "failed": sum(run["failed"] for run in ordered),
     }
@@ -122,12 +121,15 @@ def _failed(run: Mapping[str, Any]) -> bool:
     return None in values or max(run["history"][3]) < LEARNT * UNIT
 
 
-def _limits(runs: Sequence[Mapping[str, Any]], curves: Sequence[int]) -> list[float]:
-    """Los mismos ejes para todas las ejecuciones, en décimas: así se comparan a la vista."""
-    values = [
-        value for run in runs for index in curves for value in run["history"][index] if value is not None
-    ]
-    return [math.floor(10 * min(values) / UNIT) / 10, math.ceil(10 * max(values) / UNIT) / 10]
+def limits_of(shown: Sequence[Mapping[str, Any]], band: Sequence) -> list[list[float]]:
+    """Ejes de la pérdida y de la exactitud, en décimas, para lo que se ve: la banda y las ejecuciones elegidas."""
+    limits = []
+    for curves in ((0, 1), (2, 3)):
+        values = [value for curve in curves for pair in band[curve] for value in pair]
+        values += [value for run in shown for curve in curves for value in run["history"][curve]]
+        values = [value for value in values if value is not None]
+        limits.append([math.floor(min(values) / 1000) / 10, math.ceil(max(values) / 1000) / 10])
+    return limits
 
 
 def _select(
@@ -290,22 +292,21 @@ class RunExplorer(Control):
         """Pérdida y exactitud de la ejecución A (y debajo B), con la banda."""
         grid = packed_grid()
         shown = ["a"] if self.state["b"] is None else ["a", "b"]
+        limits = limits_of([self.run(which) for which in shown], grid["band"])
         width, step = 720, 280
         parts: list[str] = []
         for row, which in enumerate(shown):
             run, top = self.run(which), row * step
             name = f"{which.upper()}: {point_text(list(self.point(which).values()))}"
             parts.append(svg_text(16, top + 22, name, font_weight="600"))
-            for column, (label, limits) in enumerate(
-                zip(("pérdida", "exactitud"), grid["limits"], strict=True)
-            ):
+            for column, (label, ends) in enumerate(zip(("pérdida", "exactitud"), limits, strict=True)):
                 box = (58 + 355 * column, top + 40, 280, 170)
                 curves = (2 * column, 2 * column + 1)
                 parts += _chart(
                     box,
                     [run["history"][at] for at in curves],
                     [grid["band"][at] for at in curves],
-                    limits,
+                    ends,
                     label,
                 )
         bottom = len(shown) * step - 6
@@ -318,7 +319,7 @@ class RunExplorer(Control):
             )
             parts.append(svg_text(x + 42, bottom, text))
         parts.append(svg_rect(390, bottom - 11, 34, 12, fill="#8a949e", opacity="0.4"))
-        parts.append(svg_text(432, bottom, f"las {grid['seeds']} semillas de la combinación por omisión"))
+        parts.append(svg_text(432, bottom, f"{grid['seeds']} semillas por omisión"))
         alt = f"Curvas de pérdida y exactitud por época. {self.caption()}"
         return svg_picture(parts, width=width, height=len(shown) * step + 6, alt=alt)
 
@@ -335,11 +336,11 @@ def _chart(box, curves, bands, limits, label) -> list[str]:
         return top + height * (1 - (value / UNIT - limits[0]) / (limits[1] - limits[0]))
 
     parts = [f'<path d="M{left} {top}V{top + height}H{left + width}" fill="none" stroke="#76808a"/>']
-    for part in range(5):
-        value = limits[0] + part * (limits[1] - limits[0]) / 4
-        at = y(UNIT * value)
+    low, high = (round(10 * limit) for limit in limits)
+    for tenths in range(low, high + 1, 1 if high - low <= 5 else 2 if high - low <= 10 else 5):
+        at = y(UNIT * tenths / 10)
         parts.append(f'<path d="M{left} {at:.1f}h{width}" stroke="#cfd6dc"/>')
-        parts.append(svg_text(left - 6, round(at + 5, 1), f"{value:.2f}", text_anchor="end"))
+        parts.append(svg_text(left - 6, round(at + 5, 1), f"{tenths / 10:.1f}", text_anchor="end"))
     for epoch in range(2, epochs + 1, 2):
         parts.append(svg_text(round(x(epoch), 1), top + height + 18, str(epoch), text_anchor="middle"))
     parts.append(svg_text(left + width / 2, top + height + 36, f"época · {label}", text_anchor="middle"))
