@@ -392,16 +392,55 @@ function keepKeys(root) {
   });
 }
 
+/**
+ * Función que carga un archivo del control, la primera vez que se le pide, y da el objeto que deja en `cnnFiles`.
+ *
+ * `files` dice dónde está cada uno, { source }, o trae su texto, { text }. Siempre con un `<script>`: desde el disco no se
+ * puede leer de otra manera.
+ */
+export function scriptLoader(files) {
+  const loading = new Map();
+  const insert = (name) =>
+    new Promise((done, failed) => {
+      const finish = () => {
+        const found = globalThis.cnnFiles?.[name];
+        if (found === undefined) failed(Object.assign(new Error(`«${name}» está dañado: recarga la página o descarga el libro de nuevo.`), { code: "file" }));
+        else done(found);
+      };
+      if (globalThis.cnnFiles?.[name] !== undefined || !files[name]) return finish();
+      const script = document.createElement("script");
+      const { source, text } = files[name];
+      script.addEventListener("load", finish);
+      script.addEventListener("error", () =>
+        failed(Object.assign(new Error(`No se pudo cargar «${name}». Comprueba la conexión o que la carpeta del libro está entera.`), { code: "file" })),
+      );
+      if (source) script.src = source;
+      else script.textContent = text;
+      document.head.append(script);
+      script.remove();
+      if (!source) finish();
+      return undefined;
+    });
+  return (name) => {
+    if (!loading.has(name)) {
+      loading.set(name, insert(name));
+      loading.get(name).catch(() => loading.delete(name)); // la próxima vez se intenta de nuevo
+    }
+    return loading.get(name);
+  };
+}
+
 const ANNOUNCE_AFTER = 700; // milisegundos sin cambios: mientras se arrastra un deslizador no se lee nada
 
 /**
  * Pone un control dentro de `host`.
  *
  * `model` guarda el estado como texto JSON en la clave "state" (el de anywidget, o `PageModel` en la página); `data` son
- * los datos grandes del control y `addressKey` su clave en la dirección, o null donde la dirección no es del libro.
+ * los datos grandes del control, `files` los archivos que puede pedir con `context.loadScript(nombre)` y `addressKey` su
+ * clave en la dirección, o null donde la dirección no es del libro.
  * Devuelve la función que lo quita.
  */
-export function mountControl(definition, { model, host, data = {}, addressKey = null }) {
+export function mountControl(definition, { model, host, data = {}, files = {}, addressKey = null }) {
   const read = () => {
     const state = definition.normalize(JSON.parse(model.get("state")));
     if (!state) throw new Error("el estado guardado no se entiende");
@@ -473,6 +512,7 @@ export function mountControl(definition, { model, host, data = {}, addressKey = 
   view = definition.mount({
     body,
     data,
+    loadScript: scriptLoader(files),
     update,
     announce,
     copy,
@@ -539,7 +579,7 @@ export class PageModel {
 }
 
 /** Monta los controles guardados en la página. Si uno falla, su figura se queda donde estaba. */
-export function mountPage(controls, data = {}, { address = true } = {}) {
+export function mountPage(controls, data = {}, { address = true, files = {} } = {}) {
   const seen = {};
   for (const host of document.querySelectorAll("[data-control][data-state]:not(.control-mounted)")) {
     const name = host.dataset.control;
@@ -548,7 +588,7 @@ export function mountPage(controls, data = {}, { address = true } = {}) {
     const addressKey = address ? name + (seen[name] > 1 ? `-${seen[name]}` : "") : null;
     try {
       const model = new PageModel({ state: host.dataset.state });
-      mountControl(controls[name], { model, host, data: data[name] ?? {}, addressKey });
+      mountControl(controls[name], { model, host, data: data[name] ?? {}, files, addressKey });
       host.classList.add("control-mounted");
     } catch (error) {
       host.querySelector(":scope > .control")?.remove();
@@ -558,6 +598,6 @@ export function mountPage(controls, data = {}, { address = true } = {}) {
 }
 
 /** Módulo de anywidget de un control: JupyterLab, Notebook, VS Code y Binder. */
-export function widget(definition, data = {}) {
-  return { render: ({ model, el }) => mountControl(definition, { model, host: el, data }) };
+export function widget(definition, data = {}, files = {}) {
+  return { render: ({ model, el }) => mountControl(definition, { model, host: el, data, files }) };
 }

@@ -21,7 +21,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -34,6 +34,7 @@ __all__ = [
     "Control",
     "Picture",
     "bundle",
+    "engine_script",
     "figure_picture",
     "find_control",
     "format_bytes",
@@ -169,21 +170,23 @@ def _module_expression(source: str, where: str) -> str:
     return f"(() => {{\n{body}\n}})()"
 
 
-def bundle(controls: Iterable[type["Control"]]) -> str:
-    """Expresión de JavaScript que da `{ base, controls, data }` con los controles pedidos.
+def bundle(controls: Iterable[type["Control"]], *, folder: str | None = None) -> str:
+    """Expresión de JavaScript que da `{ base, controls, data, files }` con los controles pedidos.
 
     No usa `import` ni `export`, así que sirve en un módulo, en un programa suelto y en una página abierta desde el
     disco. Los datos grandes de cada control (`Control.data`) van aquí una sola vez, no en cada salida.
 
     Argumentos:
         controls: clases de control, sin repetir.
+        folder: dirección de la carpeta donde están los archivos de `Control.files`, para pedirlos cuando hagan falta; sin ella van
+            dentro, porque en Jupyter y en Colab no hay dónde pedirlos.
 
     Lanza:
         FileNotFoundError: si falta el JavaScript de un control.
         ValueError: si su módulo no se puede juntar.
     """
     controls = list(controls)
-    modules, data = [], {}
+    modules, data, files = [], {}, {}
     for control in controls:
         path = script_path(control)
         if not path.exists():
@@ -194,23 +197,28 @@ def bundle(controls: Iterable[type["Control"]]) -> str:
         found = control.data()
         if found:
             data[control.__name__] = found
+        for name, make in control.files().items():
+            files[name] = {"text": make()} if folder is None else {"source": f"{folder}/{name}.js"}
     joined = ",\n".join(modules)
     return (
         f"(() => {{\nconst base = {_base_expression()};\nconst controls = {{\n{joined}\n}};\n"
-        f"return {{ base, controls, data: {_dump(data)} }};\n}})()"
+        f"return {{ base, controls, data: {_dump(data)}, files: {_dump(files)} }};\n}})()"
     )
 
 
-def page_script(controls: Iterable[type["Control"]], *, address: bool = True) -> str:
+def page_script(
+    controls: Iterable[type["Control"]], *, address: bool = True, folder: str | None = None
+) -> str:
     """Programa que monta en la página los controles guardados en ella; listo para ir dentro de `<script>`.
 
     Argumentos:
         controls: clases de los controles que hay.
         address: si la dirección de la página es del libro y puede llevar el estado de los controles.
+        folder: como en `bundle`.
     """
     script = (
-        f"(() => {{\nconst {{ base, controls, data }} = {bundle(controls)};\n"
-        f"base.mountPage(controls, data, {{ address: {_dump(address)} }});\n}})();"
+        f"(() => {{\nconst {{ base, controls, data, files }} = {bundle(controls, folder=folder)};\n"
+        f"base.mountPage(controls, data, {{ address: {_dump(address)}, files }});\n}})();"
     )
     # Dentro de <script>, estos dos textos acabarían el programa o esconderían lo que sigue.
     return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
@@ -220,9 +228,17 @@ def widget_module(control: type["Control"]) -> str:
     """Módulo ES de anywidget de un control."""
     name = control.__name__
     return (
-        f"const {{ base, controls, data }} = {bundle([control])};\n"
-        f"export default base.widget(controls.{name}, data.{name});\n"
+        f"const {{ base, controls, data, files }} = {bundle([control])};\n"
+        f"export default base.widget(controls.{name}, data.{name}, files);\n"
     )
+
+
+@functools.cache
+def engine_script() -> str:
+    """El motor como archivo de `Control.files`: deja el texto de su *Worker* en `globalThis.cnnFiles.motor`."""
+    from helpers.engine import worker_source
+
+    return f"(globalThis.cnnFiles ??= {{}}).motor = {json.dumps(worker_source())};\n"
 
 
 def stylesheet() -> str:
@@ -288,6 +304,15 @@ class Control(traitlets.HasTraits):
     @classmethod
     def data(cls) -> Mapping[str, Any]:
         """Datos grandes que el JavaScript recibe en `context.data`; no se guardan en los cuadernos."""
+        return {}
+
+    @classmethod
+    def files(cls) -> Mapping[str, Callable[[], str]]:
+        """Archivos que solo se cargan cuando el lector los necesita: nombre → función que da el texto de un script.
+
+        El script deja un objeto en `globalThis.cnnFiles[nombre]`, como los de `helpers.web_export`; el JavaScript del
+        control lo pide con `context.loadScript(nombre)`. En el libro son archivos aparte.
+        """
         return {}
 
     def picture(self) -> Picture:

@@ -1,7 +1,8 @@
 """Los controles interactivos: pone en marcha los `<div data-control="…">` que traen las salidas de los cuadernos.
 
 Cada página lleva, dentro de ella, solo los programas de los controles que tiene, así que funciona también abierta desde
-el disco. Si un control falla, su figura fija se queda donde estaba.
+el disco. Lo que pesa mucho, como los pesos de una red, va en archivos aparte que se piden cuando el lector los necesita. Si un
+control falla, su figura fija se queda donde estaba.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from pathlib import Path
 from sphinx.errors import ExtensionError
 
 STYLESHEET = "controles.css"
+FILES = "_static/controles"
 _CONTROL = re.compile(r'<div data-control="(\w+)" data-state=')
 
 
@@ -52,6 +54,17 @@ def copy_stylesheet(app):
     target.write_text(load_base().stylesheet(), encoding="utf-8")
 
 
+def write_files(folder, controls):
+    """Escribe los archivos que piden los controles (`Control.files`), cada uno una vez."""
+    for control in controls:
+        for name, make in control.files().items():
+            path = folder / f"{name}.js"
+            text = make()
+            if not path.exists() or path.read_text(encoding="utf-8") != text:
+                folder.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+
+
 def add_controls(app, pagename, templatename, context, doctree):
     """Añade a la página el CSS y los programas de sus controles; las demás no llevan nada.
 
@@ -63,7 +76,10 @@ def add_controls(app, pagename, templatename, context, doctree):
         return
     base = load_base()
     try:
-        script = base.page_script([base.find_control(name) for name in names])
+        controls = [base.find_control(name) for name in names]
+        folder = context["pathto"](FILES, 1) if app.builder.format == "html" else FILES
+        script = base.page_script(controls, folder=folder)
+        write_files(Path(app.outdir, FILES), controls)
     except (LookupError, FileNotFoundError, ValueError) as error:
         raise ExtensionError(f"{pagename}: {error}") from error
     app.add_css_file(STYLESHEET)
