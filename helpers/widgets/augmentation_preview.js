@@ -292,7 +292,7 @@ export function fromAddress(text) {
 // --- El código ---------------------------------------------------------------------------------------------------
 
 const CODES = [
-  ["generador", "ImageDataGenerator (heredado)"],
+  ["generador", "ImageDataGenerator"],
   ["capas", "Capas de Keras"],
   ["libro", "Paquete de este libro"],
 ];
@@ -375,6 +375,7 @@ function mount(context) {
     options: IMAGES.map((key) => [key, subjects[key].name]),
     onInput: (image) => change({ image }, `${subjects[image].name}.`),
   });
+  imageField.element.classList.add("ap-image");
   const fillField = selectField({
     label: "fill_mode (relleno)",
     value: start.fill_mode,
@@ -406,8 +407,8 @@ function mount(context) {
   const plain = (value) => formatDecimal(value, 4);
   const sliders = [
     slider("rotation_range", "rotation_range (giro)", { min: 0, max: 180, step: 5 }, degrees),
-    slider("width_shift_range", "width_shift_range (a lo ancho)", { min: 0, max: 0.9, step: 0.05 }, plain),
-    slider("height_shift_range", "height_shift_range (a lo alto)", { min: 0, max: 0.9, step: 0.05 }, plain),
+    slider("width_shift_range", "width_shift_range (ancho)", { min: 0, max: 0.9, step: 0.05 }, plain),
+    slider("height_shift_range", "height_shift_range (alto)", { min: 0, max: 0.9, step: 0.05 }, plain),
     slider("shear_range", "shear_range (cizallamiento)", { values: SHEARS }, degrees),
     slider("zoom_range", "zoom_range (ampliación)", { min: 0, max: 0.9, step: 0.05 }, plain),
   ];
@@ -415,8 +416,8 @@ function mount(context) {
   // La original y las muestras.
   const cells = Array.from({ length: SAMPLES + 1 }, () => {
     const canvas = h("canvas", { class: "ap-canvas", role: "img", width: SIDE, height: SIDE });
-    const caption = h("figcaption", { class: "ap-caption", "aria-hidden": "true" });
-    return { canvas, painter: canvas.getContext("2d", { willReadFrequently: true }), caption, element: h("figure", { class: "ap-cell" }, canvas, caption) };
+    const caption = h("p", { class: "ap-caption", "aria-hidden": "true" });
+    return { canvas, painter: canvas.getContext("2d", { willReadFrequently: true }), caption, element: h("div", { class: "ap-cell" }, canvas, caption) };
   });
   const verdict = h("p", { class: "ap-verdict" });
   const notes = h("ul", { class: "ap-notes" });
@@ -517,19 +518,19 @@ const css = `
 .control .ap-setup .c-select { flex: 1 1 12rem; max-width: 18rem; }
 .control .ap-setup .c-number { flex: 0 1 7rem; }
 .control .ap-setup:has(.c-error:not([hidden])) { align-items: start; }
-.control .ap-main { display: grid; grid-template-columns: minmax(0, 18rem) minmax(0, 1fr); grid-template-rows: auto 1fr; gap: 0.5rem 1.4rem; }
+.control .ap-main { display: grid; grid-template-columns: minmax(0, 15.5rem) minmax(0, 1fr); grid-template-rows: auto 1fr; gap: 0.5rem 1.2rem; }
 .control .ap-fields { grid-row: 1 / 3; display: grid; gap: 0.6rem; align-content: start; }
 .control .ap-unit { display: grid; color: var(--c-muted); font-size: 0.85rem; line-height: 1.3; }
 .control .ap-track { height: 5px; margin: 0.2rem 0; border-radius: 3px; background: var(--c-raised); outline: 1px solid var(--c-border); overflow: hidden; }
 .control .ap-bar { display: block; height: 100%; min-width: 1px; background: var(--c-accent); }
 .control .ap-corner { color: var(--c-text); }
 .control .ap-pair { display: grid; gap: 0.4rem; }
-.control .ap-grid { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 0.5rem; }
-.control .ap-cell { margin: 0; min-width: 0; }
+.control .ap-grid { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 0.4rem; }
+.control .ap-cell { min-width: 0; }
 .control .ap-canvas { display: block; width: 100%; height: auto; aspect-ratio: 1; image-rendering: pixelated; outline: 1px solid var(--c-edge); }
-.control .ap-caption { min-height: 1.3em; margin: 0.15rem 0 0; color: var(--c-text); font-size: 0.85rem; font-weight: 400; line-height: 1.3; text-align: center; }
+.control .ap-caption { min-height: 1.3em; margin: 0.15rem 0 0; color: var(--c-text); font-size: 0.82rem; font-weight: 400; line-height: 1.3; text-align: center; }
 .control .ap-broken .ap-canvas { outline: 3px solid var(--c-error); }
-.control .ap-broken .ap-caption { color: var(--c-error); font-weight: 600; }
+.control .ap-broken .ap-caption { color: var(--c-error); }
 .control .ap-cell:first-child .ap-caption { font-weight: 600; }
 .control .ap-verdict { margin-top: 0.8rem; padding: 0.4rem 0.7rem; border-left: 0.25rem solid var(--c-accent); background: var(--c-accent-soft); font-weight: 600; }
 .control .ap-fails { border-color: var(--c-error); background: var(--c-error-soft); }
@@ -544,14 +545,18 @@ const css = `
 @media (pointer: coarse), (max-width: 40rem) {
   .control .ap-details summary { min-height: 44px; padding-block: 0.6rem; }
 }
-@container (max-width: 42rem) {
-  .control .ap-main { grid-template-columns: minmax(0, 1fr); grid-template-rows: none; }
+@container (min-width: 48rem) {
+  .control .ap-main { grid-template-columns: minmax(0, 18rem) minmax(0, 1fr); }
+}
+@container (max-width: 37rem) {
+  .control .ap-setup .ap-image { flex-basis: 100%; max-width: none; }
+  .control .ap-main { grid-template-columns: minmax(0, 1fr); grid-template-rows: none; row-gap: 0.9rem; }
   .control .ap-fields { grid-row: auto; }
   .control .ap-look { order: -1; }
   .control .ap-grid { gap: 0.3rem 0.4rem; }
 }
 @container (max-width: 24rem) {
-  .control .ap-caption { font-size: 0.75rem; }
+  .control .ap-caption { font-size: 0.78rem; }
 }
 `;
 

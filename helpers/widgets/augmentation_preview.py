@@ -115,12 +115,12 @@ _FACE = (slice(4, 31), slice(3, 30))
 """Filas y columnas de la cara en la fotografía: ahí el objeto no se distingue del fondo por el brillo."""
 
 TEXTS = {
-    "rotation_range": "De −{value}° a {value}°; RandomRotation({factor})",
+    "rotation_range": "±{value}° = RandomRotation({factor})",
     "width_shift_range": "Hasta un {percent}\u202f% del ancho",
     "height_shift_range": "Hasta un {percent}\u202f% del alto",
-    "shear_range": "De −{value}° a {value}°; RandomShear({factor})",
+    "shear_range": "±{value}° = RandomShear({factor})",
     "zoom_range": "Dos factores, de {low} a {high}",
-    "corner": "la esquina se mueve hasta {pixels} px",
+    "corner": "mueve la esquina hasta {pixels} px",
     "holds": "La etiqueta «{label}» sigue valiendo en los {draws} sorteos.",
     "fails": "La etiqueta «{label}» deja de valer en {count} de {draws} sorteos.",
     "turn": "En {count} de {draws} sorteos el giro pasa de {limit}°: {why}.",
