@@ -72,6 +72,7 @@ __all__ = [
     "keras_layers_matrix",
     "sample_parameters",
     "to_augmenter",
+    "to_flip_and_shift",
     "to_image_data_generator",
     "to_keras_layers",
     "transform_images",
@@ -556,6 +557,56 @@ def to_augmenter(config: AugmentationConfig, *, seed: int | None = None) -> Call
         )
         flip = tf.where(coin < 0, -1.0, 1.0) if config.horizontal_flip else tf.ones([count])
         return _resample(tf, x, (theta, tx, ty, shear, 1 + zx, 1 + zy, flip), config.fill_mode)
+
+    return augment
+
+
+def to_flip_and_shift(
+    pixels: int, *, seed: int | None = None, shape: tuple[int, int, int] = (32, 32, 3)
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Función que voltea la mitad de las imágenes y mueve cada una un número entero de píxeles.
+
+    Al mover píxeles enteros no hay que interpolar: la imagen no se emborrona. Lo que entra por el borde es el
+    reflejo de la propia imagen.
+
+    Argumentos:
+        pixels: desplazamiento máximo, en píxeles, en los dos ejes y los dos sentidos.
+        seed: semilla, como en `to_augmenter`.
+        shape: forma de una imagen (alto, ancho, canales).
+
+    Devuelve:
+        Función de un lote float32 (N, alto, ancho, canales) en otro igual.
+
+    Lanza:
+        ValueError: si el desplazamiento no cabe en la imagen.
+        ModuleNotFoundError: si falta TensorFlow.
+    """
+    height, width, _ = shape
+    if not 0 <= pixels < min(height, width):
+        raise ValueError(
+            f"pixels va de 0 a {min(height, width) - 1} en imágenes de {height}×{width}; es {pixels!r}."
+        )
+    from helpers._keras import keras  # noqa: F401  (dice en español que falta TensorFlow)
+
+    import tensorflow as tf  # isort: skip
+
+    with tf.device("/CPU:0"):  # donde se preparan los lotes
+        random = (
+            tf.random.Generator.from_non_deterministic_state()
+            if seed is None
+            else tf.random.Generator.from_seed(seed)
+        )
+
+    def augment(x):
+        count = tf.shape(x)[0]
+        rows, columns = (
+            random.uniform([count, 1], 0, 2 * pixels + 1, tf.int32) + tf.range(side)[None]
+            for side in (height, width)
+        )
+        x = tf.pad(x, [[0, 0], [pixels, pixels], [pixels, pixels], [0, 0]], "REFLECT")
+        x = tf.gather(tf.gather(x, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
+        x = tf.ensure_shape(x, [None, *shape])
+        return tf.where(random.uniform([count, 1, 1, 1]) < 0.5, x[:, :, ::-1], x)
 
     return augment
 

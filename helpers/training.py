@@ -24,7 +24,7 @@ import numpy as np
 from helpers._keras import keras
 from helpers.data import make_batches
 
-__all__ = ["Stopper", "TrainingResult", "compile_model", "is_watched", "labels_for", "train"]
+__all__ = ["OneCycle", "Stopper", "TrainingResult", "compile_model", "is_watched", "labels_for", "train"]
 
 NO_CURVES_VARIABLE = "HELPERS_SIN_CURVAS"
 
@@ -71,7 +71,11 @@ def labels_for(model: keras.Model) -> tuple[str, int]:
 
 
 def compile_model(
-    model: keras.Model, *, learning_rate: float = 1e-3, optimizer: "str | keras.optimizers.Optimizer" = "adam"
+    model: keras.Model,
+    *,
+    learning_rate: float = 1e-3,
+    optimizer: "str | keras.optimizers.Optimizer" = "adam",
+    label_smoothing: float = 0.0,
 ) -> keras.Model:
     """Fija con qué se entrenará la red: optimizador, pérdida y métricas. No entrena nada.
 
@@ -84,12 +88,15 @@ def compile_model(
         learning_rate: tasa de aprendizaje, mayor que cero.
         optimizer: nombre de un optimizador de Keras («adam», «sgd», «rmsprop»…). También vale uno ya
             construido; en ese caso manda su propia tasa de aprendizaje y `learning_rate` no se usa.
+        label_smoothing: parte de la probabilidad que la pérdida reparte por igual entre todas las clases, en
+            [0, 1). También la lleva la pérdida que se mide en validación.
 
     Devuelve:
         La misma red, ya compilada, para poder escribir `model = compile_model(build_cnn())`.
 
     Lanza:
-        ValueError: si la tasa no es un número positivo, el optimizador no existe o la salida no es softmax.
+        ValueError: si la tasa no es un número positivo, el optimizador no existe, la salida no es softmax o
+            `label_smoothing` no está en [0, 1).
     """
     loss, _ = labels_for(model)
     if isinstance(optimizer, str):
@@ -106,6 +113,12 @@ def compile_model(
             raise ValueError(
                 f"Keras no tiene ningún optimizador llamado «{optimizer}». Prueba «adam», «sgd» o «rmsprop»."
             ) from error
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(
+            f"label_smoothing es una parte entre 0 y 1 y es {label_smoothing!r}. Lo usual es 0.1."
+        )
+    if label_smoothing:
+        loss = keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
     model.compile(
         optimizer=optimizer,
         loss=loss,
@@ -116,6 +129,41 @@ def compile_model(
         ],
     )
     return model
+
+
+@keras.saving.register_keras_serializable("redes_convolucionales")
+class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
+    """Tasa de aprendizaje que sube en línea recta hasta su máximo y baja en línea recta hasta cero.
+
+    Argumentos:
+        peak: la tasa máxima.
+        steps: pasos de entrenamiento en total.
+        rise: qué parte de los pasos sube, entre 0 y 1. Empieza en la décima parte de `peak`.
+
+    Fuente:
+        Smith y Topin (2019), «Super-convergence», sin su tramo final.
+    """
+
+    def __init__(self, peak: float, steps: int, rise: float = 0.2) -> None:
+        """Guarda los tres números; no depende de nada más."""
+        super().__init__()
+        if not (peak > 0 and steps > 0 and 0 < rise < 1):
+            raise ValueError(
+                f"OneCycle necesita peak y steps mayores que cero y rise entre 0 y 1: {peak}, {steps}, {rise}."
+            )
+        self.peak, self.steps, self.rise = float(peak), int(steps), float(rise)
+
+    def __call__(self, step):
+        """La tasa del paso `step` (entero o tensor), float32."""
+        step = keras.ops.cast(step, "float32")
+        top = self.rise * self.steps
+        up = 0.1 + 0.9 * step / top
+        down = (self.steps - step) / (self.steps - top)
+        return self.peak * keras.ops.maximum(keras.ops.minimum(up, down), 0.0)
+
+    def get_config(self) -> dict:
+        """Los argumentos, para guardar y recuperar el optimizador."""
+        return {"peak": self.peak, "steps": self.steps, "rise": self.rise}
 
 
 # --- Resultado ----------------------------------------------------------------------------------------------
