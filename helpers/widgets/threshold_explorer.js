@@ -278,7 +278,7 @@ const css = `
 .control .te-rule { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); gap: 0.4rem 1.6rem; align-items: end; }
 .control .te-rule output { font-weight: 600; }
 .control .te-metrics { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 0.5rem; margin: 0.6rem 0 !important; }
-.control .te-tile { padding: 0.35rem 0.6rem; border: 1px solid var(--c-border); border-left: 0.3rem solid var(--c-series); border-radius: 0.25rem;
+.control .te-tile { display: grid; grid-template-rows: 1fr auto auto; padding: 0.35rem 0.6rem; border: 1px solid var(--c-border); border-left: 0.3rem solid var(--c-series); border-radius: 0.25rem;
   background: var(--c-raised); }
 .control .te-tile dt { color: var(--c-muted); font-size: 0.875rem; font-weight: 400; }
 .control .te-tile dd { font-size: 1.35rem; font-weight: 600; }
