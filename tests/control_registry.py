@@ -18,6 +18,7 @@ from helpers.widgets import base
 # casilla o botón. Donde eso no cambia lo que se lee, aquí se dice qué mover: nombre → (selector dentro del control, tecla).
 FIRST_MOVE = {
     "ConvolutionStepper": (".cs-grid", "ArrowRight"),  # su primer peso puede multiplicar un píxel negro
+    "ImageClassifier": (".ic-thumb[aria-checked=true]", "ArrowRight"),  # su primer botón ya está puesto
 }
 
 _STORED = re.compile(r'<div data-control="(\w+)" data-state=')
@@ -189,10 +190,10 @@ def move_by_keyboard(driver, name, position=0):
 def harness(place):
     """Cuerpo de una página con un control solo, montado como en Jupyter; su estado está en `model`."""
     script = (
-        f"const {{ base, controls, data }} = {base.bundle([place.control])};\n"
+        f"const {{ base, controls, data, files }} = {base.bundle([place.control])};\n"
         'const host = document.querySelector("[data-control]");\n'
         "var model = new base.PageModel({ state: host.dataset.state });\n"
-        f"base.mountControl(controls.{place.name}, {{ model, host, data: data.{place.name} }});\n"
+        f"base.mountControl(controls.{place.name}, {{ model, host, data: data.{place.name}, files }});\n"
         'host.classList.add("control-mounted");'
     )
     script = script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
