@@ -245,11 +245,12 @@ function mount(context) {
   ].map((text) => h("p", { class: "re-small" }, text));
 
   context.body.append(
-    h("div", { class: "re-setup" }, criterionField.element, buttons, equalBox, compareField.element),
+    h("div", { class: "re-setup" }, criterionField.element, equalBox, h("div", { class: "re-actions" }, buttons, compareField.element)),
     grids,
     small[0],
     conclusion,
-    h("div", { class: "re-bottom" }, table, stripBox),
+    table,
+    stripBox,
     warning,
     ...small.slice(1),
   );
@@ -347,10 +348,11 @@ function mount(context) {
 }
 
 const css = `
-.control .re-setup { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 0.6rem 1rem; align-items: end; }
+.control .re-setup { display: grid; gap: 0.6rem; }
+.control .re-actions { display: flex; flex-wrap: wrap; gap: 0.4rem 1.2rem; align-items: center; }
 .control .re-panels { display: grid; grid-template-columns: minmax(0, 1fr); gap: 1rem; margin-top: 0.8rem; }
 .control .re-panel { min-width: 0; padding: 0.6rem; border: 1px solid var(--c-border); border-radius: 0.25rem; }
-.control .re-fields { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(11rem, 100%), 1fr)); gap: 0.4rem 1.2rem; margin: 0.3rem 0 0.6rem; align-items: center; }
+.control .re-fields { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(8rem, 100%), 1fr)); gap: 0.4rem 1.2rem; margin: 0.3rem 0 0.6rem; align-items: end; }
 .control .re-charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(15rem, 100%), 1fr)); gap: 0.6rem; }
 .control .re-charts > * { min-width: 0; }
 .control .re-name { font-weight: 600; }
@@ -359,7 +361,6 @@ const css = `
 .control .re-table :is(th, td) { padding: 0.15rem 0.8rem 0.15rem 0; border: 0; border-bottom: 1px solid var(--c-border); background: none; color: inherit; text-align: left; }
 .control .re-table :is(td, thead th) { text-align: right; font-weight: 600; white-space: nowrap; }
 .control .re-table tbody th { font-weight: 400; }
-.control .re-bottom { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 0.4rem 1.5rem; align-items: start; }
 .control .re-strip { min-width: 0; }
 .control .re-panel .c-band { opacity: 0.3; }
 .control .re-dot { fill: none; stroke: var(--c-plain); stroke-width: 1.4; }
@@ -367,8 +368,8 @@ const css = `
 .control .re-ring { fill: none; stroke: var(--c-text); stroke-width: 2; }
 .control .c-chart .re-letter { font-weight: 700; }
 .control .re-small { margin-top: 0.4rem; color: var(--c-muted); font-size: 0.9rem; }
-@container (min-width: 44rem) { .control .re-two { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
-@container (max-width: 40rem) { .control :is(.re-setup, .re-bottom) { grid-template-columns: minmax(0, 1fr); } }
+@container (min-width: 36rem) { .control .re-two { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
+@container (max-width: 26rem) { .control .re-fields { grid-template-columns: minmax(0, 1fr); } }
 `;
 
 export default { title: "Explorador de ejecuciones", css, normalize, describe, toAddress, fromAddress, mount, verdict, margin, limitsOf, runIndex, formatUnits, formatPoints };
