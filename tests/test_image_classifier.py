@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import gzip
+import hashlib
 import io
 import json
 import re
@@ -22,7 +23,8 @@ from control_pages import (
 )
 from PIL import Image, ImageOps
 
-from helpers.widgets import base
+from helpers.engine import Engine, describe, describe_compact_cnn
+from helpers.widgets import base, image_classifier
 from helpers.widgets.image_classifier import (
     CAT,
     CLOTHES_NETWORK,
@@ -30,6 +32,7 @@ from helpers.widgets.image_classifier import (
     SIDE,
     STRIP,
     ImageClassifier,
+    RecordedNetwork,
     format_probability,
     load_strip,
     reduce_photo,
@@ -127,28 +130,43 @@ def test_every_network_carries_its_record_and_stays_light():
     assert len(gzip.compress(own.encode("utf-8"))) < 100_000  # sin las redes, que se piden después
 
 
-def test_compact_needs_nothing_the_engine_lacks():
-    """La otra red de las fotos: convoluciones sin sesgo, normalización, ReLU aparte y una agrupación de 4×4."""
+def random_compact(folder):
+    """La red compacta con pesos al azar, registrada en `folder` como `compact-s9`; y el modelo."""
     from helpers._keras import keras
-    from helpers.engine import Engine, describe
+    from helpers.models import build_compact_cnn
 
-    layers = keras.layers
     keras.utils.set_random_seed(3)
-
-    def block(filters):
-        convolution = layers.Conv2D(filters, 3, padding="same", use_bias=False)
-        return [convolution, layers.BatchNormalization(), layers.ReLU()]
-
-    model = keras.Sequential(
-        [keras.Input((32, 32, 3)), *block(8), layers.MaxPooling2D(2), *block(12), *block(16), layers.MaxPooling2D(4),
-         layers.Flatten(), layers.Dense(10, activation="softmax")]
-    )  # fmt: skip
+    model = build_compact_cnn()
     rng = np.random.default_rng(0)
     model.set_weights([rng.random(w.shape) + 0.5 if w.ndim == 1 else w for w in model.get_weights()])
-    engine = Engine(describe(model), batch_size=4)
+    path = folder / "compact-s9.weights.h5"
+    model.save_weights(path)
+
+    class Compact(RecordedNetwork):
+        def record(self):
+            weights = {"file": path, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+            return {**PHOTO_NETWORKS[0].record(), "parameters": model.count_params(), "weights": weights}
+
+    return Compact("compact-s9", "La compacta", describe_compact_cnn), model
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"batch_norm": False, "head": "average"}, {"input_shape": (40, 24, 3)}]
+)
+def test_compact_is_described_without_tensorflow(options):
+    from helpers.models import build_compact_cnn
+
+    assert describe_compact_cnn(**options) == describe(build_compact_cnn(**options))
+
+
+def test_compact_needs_nothing_the_engine_lacks(tmp_path):
+    """Convoluciones sin sesgo, normalización, ReLU aparte y una agrupación de 4×4."""
+    network, model = random_compact(tmp_path)
+    engine = Engine(describe_compact_cnn(), batch_size=4)
     engine.set_weights(model.get_weights())
-    x = rng.random((4, 32, 32, 3), dtype=np.float32)
+    x = np.random.default_rng(1).random((4, 32, 32, 3), dtype=np.float32)
     assert np.abs(engine.forward(x) - model.predict(x, verbose=0)).max() < 2e-6
+    assert len(gzip.compress(network.script().encode("utf-8"))) < 700_000
 
 
 def test_stored_html_says_its_numbers_and_is_always_the_same():
@@ -337,6 +355,32 @@ def sorted_answers(page):
     """Lo que respondió cada red, en el orden de la tabla."""
     columns, answers = shown(page), page.evaluate("answers")
     return [next(a for a in answers if [format_probability(p) for p in a] == column) for column in columns]
+
+
+@browser_test
+@pytest.mark.parametrize("width", [1280, 320])
+def test_two_networks_answer_side_by_side(browser, tmp_path, monkeypatch, width):
+    network, model = random_compact(tmp_path)
+    monkeypatch.setattr(image_classifier, "PHOTO_NETWORKS", (PHOTO_NETWORKS[0], network))
+    context, page = captured(browser, write_page(tmp_path), viewport={"width": width, "height": 900})
+    with contextlib.closing(context):
+        page.get_by_role("button", name="Una foto").click()
+        wait_calculated(page)
+        assert page.locator(".ic-table:visible thead th").all_text_contents() == [
+            "Clase",
+            "La red de la tarea",
+            "La compacta",
+        ]
+        both = sorted_answers(page)
+        pixels = seen_pixels(page)[None] / np.float32(255)
+        for found, expected in zip(both, (keras_model(PHOTO_NETWORKS[0]), model), strict=True):
+            assert np.abs(found - expected.predict(pixels, verbose=0)[0]).max() < 5e-3
+        verdict = page.locator(".ic-verdict").text_content()
+        assert re.match(
+            r"La red de la tarea dice «.+» \(.+\)\. La compacta dice «.+» \(.+\)\. Es un gato\.", verdict
+        )
+        assert " y " in page.locator(".ic-status").text_content()
+        assert overflowing(page) == []
 
 
 @browser_test

@@ -257,6 +257,62 @@ def describe_cnn(
     return {"version": VERSION, "name": name, "input_shape": list(input_shape), "layers": layers}
 
 
+def describe_compact_cnn(
+    *,
+    input_shape=(32, 32, 3),
+    filters=(32, 48, 48, 96, 96, 96, 80),
+    pool_after=(2, 4, 6),
+    batch_norm=True,
+    head="max",
+    num_classes=10,
+    name="red_compacta",
+):
+    """La descripción de `helpers.models.build_compact_cnn` con los mismos argumentos, sin TensorFlow.
+
+    Una prueba la compara con `describe(build_compact_cnn(…))`.
+    """
+    glorot = dict(zip(("scale", "mode", "distribution"), _VARIANCE_SCALING["GlorotUniform"], strict=True))
+    pool = lambda name, *side: {  # noqa: E731
+        "type": "MaxPooling2D", "name": name, "pool_size": list(side), "strides": list(side), "padding": "valid"
+    }  # fmt: skip
+    layers = []
+    for block, count in enumerate(filters, start=1):
+        layers.append(
+            {
+                "type": "Conv2D",
+                "name": f"conv_{block}",
+                "filters": count,
+                "kernel_size": [3, 3],
+                "padding": "same",
+                "activation": "linear",
+                "use_bias": not batch_norm,
+                "kernel_initializer": glorot,
+            }
+        )
+        if block in pool_after:
+            layers.append(pool(f"pool_{block}", 2, 2))
+        if batch_norm:
+            layers.append(
+                {
+                    "type": "BatchNormalization",
+                    "name": f"batch_norm_{block}",
+                    "momentum": 0.9,
+                    "epsilon": 0.001,
+                    "center": True,
+                    "scale": True,
+                }
+            )
+        layers.append({"type": "ReLU", "name": f"relu_{block}"})
+    if head == "max":
+        layers.append(pool("global_max", *(side // 2 ** len(pool_after) for side in input_shape[:2])))
+        layers.append({"type": "Flatten", "name": "flatten"})
+    else:
+        layers.append({"type": "GlobalAveragePooling2D", "name": "global_average"})
+    output = {"type": "Dense", "name": "output", "units": num_classes, "activation": "softmax"}
+    layers.append({**output, "use_bias": True, "kernel_initializer": glorot})
+    return {"version": VERSION, "name": name, "input_shape": list(input_shape), "layers": layers}
+
+
 def build_model(description):
     """El modelo de Keras que corresponde a una descripción: `describe(build_model(d)) == d`.
 

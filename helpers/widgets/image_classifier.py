@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.engine import describe_cnn
+from helpers.engine import describe_cnn, describe_compact_cnn
 from helpers.experiments.records import RESULTS
 from helpers.widgets.base import Control, Picture, engine_script, svg_picture, svg_rect, svg_text
 
@@ -91,8 +91,15 @@ class RecordedNetwork:
 
 
 CLOTHES_NETWORK = RecordedNetwork("baseline-fashion-s0", "La red de la tarea")
-PHOTO_NETWORKS = (RecordedNetwork("baseline-s0", "La red de la tarea"),)
-"""Las que miran una foto, en el orden en que se ven. Añadir otra es añadirla aquí."""
+PHOTO_NETWORKS = tuple(
+    network
+    for network in (
+        RecordedNetwork("baseline-s0", "La red de la tarea"),
+        RecordedNetwork("compact-s0", "La compacta", describe_compact_cnn),
+    )
+    if (RESULTS / f"{network.name}.weights.h5").exists()
+)
+"""Las que miran una foto, en el orden en que se ven. Añadir otra es añadirla aquí; la que no se ha registrado no sale."""
 
 
 # --- Reducir una foto ----------------------------------------------------------------------------------------
