@@ -776,3 +776,28 @@ def test_augmenter_draws_anew_every_epoch_inside_make_batches(tiny_dataset):
     assert not np.array_equal(*epochs[0]), "la segunda época repite la primera"
     assert np.array_equal(epochs[0], epochs[1]), "con la misma semilla no se repite"
     assert epochs[0][0].min() >= 0 and epochs[0][0].max() <= 1
+
+
+def test_flip_and_shift_moves_whole_pixels(sample_dataset):
+    """Cada resultado es, exacta, una de las 2 × 7 × 7 versiones de la imagen rellenada con su reflejo."""
+    from helpers.augmentation import to_flip_and_shift
+
+    x = sample_dataset.x_train[:64].astype("float32") / 255
+    moved = np.asarray(to_flip_and_shift(3, seed=1)(x))
+    padded = np.pad(x, ((0, 0), (3, 3), (3, 3), (0, 0)), "reflect")
+    seen = set()
+    for original, result in zip(padded, moved, strict=True):
+        matches = [
+            (dy, dx, flip)
+            for dy in range(7)
+            for dx in range(7)
+            for flip in (1, -1)
+            if np.array_equal(original[dy : dy + 32, dx : dx + 32][:, ::flip], result)
+        ]
+        assert matches
+        seen.add(matches[0])
+    assert {m[0] for m in seen} == {m[1] for m in seen} == set(range(7))
+    assert {m[2] for m in seen} == {1, -1}
+    np.testing.assert_array_equal(moved, np.asarray(to_flip_and_shift(3, seed=1)(x)))
+    with pytest.raises(ValueError, match="pixels va de 0 a 31"):
+        to_flip_and_shift(32)

@@ -144,11 +144,58 @@ def test_unknown_name_lists_the_known_ones(capsys):
 
 
 def test_every_experiment_builds_its_network():
-    from helpers.models import build_cnn
+    from helpers.experiments.runner import build_network
 
     for experiment in CATALOGUE.values():
-        build_cnn(**experiment.network)
+        assert build_network(experiment).count_params() <= 315_722 + 64, experiment.name
     assert CATALOGUE["baseline"].network == {}
+    assert (
+        build_network(CATALOGUE["compact"]).count_params()
+        <= build_network(CATALOGUE["baseline"]).count_params()
+    )
+
+
+def test_a_recipe_trains_in_its_precision_and_is_measured_in_float32(tmp_path, tiny_dataset, monkeypatch):
+    """El registro de `compact` dice su receta, y sus pesos dan en float32 la exactitud registrada."""
+    from dataclasses import replace
+
+    from helpers.engine.description import build_model
+    from helpers.evaluation import predict_probabilities
+    from helpers.experiments import runner
+
+    monkeypatch.setattr(runner, "load_dataset", lambda name: tiny_dataset)
+    small = {"filters": (4, 6, 8), "pool_after": (1, 2)}
+    experiment = replace(CATALOGUE["compact"], name="prueba", epochs=2, network=small)
+    model, augment = runner.prepare(experiment, 0, len(tiny_dataset.x_train))
+    assert model.layers[0].compute_dtype == "bfloat16"
+    assert augment is not None
+    steps = 2 * -(-len(tiny_dataset.x_train) // 128)
+    assert float(model.optimizer._learning_rate(steps)) == 0.0
+    assert runner.keras.config.dtype_policy().name == "float32"
+
+    record = runner.run(experiment, 0, folder=tmp_path)
+    assert record["config"]["recipe"]["shift"] == 4
+    assert record["config"]["builder"] == "build_compact_cnn"
+    network = build_model(record["architecture"])
+    network.load_weights(tmp_path / record["weights"]["file"])
+    predicted = predict_probabilities(network, tiny_dataset.x_test).argmax(axis=1)
+    assert (predicted == tiny_dataset.y_test).mean() == pytest.approx(record["best"]["test"]["accuracy"])
+    assert records.verify(tmp_path) == []
+
+
+def test_only_weights_of_kernels_decay():
+    """Sin gradiente, un paso encoge los núcleos y deja igual la normalización y los sesgos."""
+    import numpy as np
+
+    from helpers.experiments import runner
+
+    model, _ = runner.prepare(CATALOGUE["compact-short-without-one-cycle"], 0, 1000)
+    before = [v.numpy() for v in model.trainable_variables]
+    model.optimizer.build(model.trainable_variables)
+    model.optimizer.apply([np.zeros_like(b) for b in before], model.trainable_variables)
+    for variable, old in zip(model.trainable_variables, before, strict=True):
+        shrink = 1 - 0.05 * 0.005 if variable.name == "kernel" else 1
+        np.testing.assert_allclose(variable.numpy(), old * shrink, rtol=1e-6, err_msg=variable.path)
 
 
 def test_committed_results_are_intact():

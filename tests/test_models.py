@@ -14,6 +14,7 @@ import tensorflow as tf
 from helpers.models import (
     LayerRow,
     build_cnn,
+    build_compact_cnn,
     describe_layers,
     format_integer,
     layer_activations,
@@ -532,3 +533,35 @@ import helpers.models
     last = done.stderr.strip().splitlines()[-1]
     assert f"Falta el paquete «{missing}»" in last
     assert "pip install -r requirements.txt" in last
+
+
+# --- La red compacta ------------------------------------------------------------------------------------------
+
+
+def test_compact_network_spends_less_than_the_homework():
+    model = build_compact_cnn()
+    assert model.count_params() == 314_698 <= build_cnn().count_params()
+    assert {type(layer).__name__ for layer in model.layers} == {
+        "Conv2D", "MaxPooling2D", "BatchNormalization", "ReLU", "Flatten", "Dense"
+    }  # fmt: skip
+    assert model.get_layer("relu_7").output.shape == (None, 4, 4, 80)
+    assert model(np.zeros((2, 32, 32, 3), "float32")).shape == (2, 10)
+
+
+def test_compact_network_without_batch_norm_has_biases_and_with_average_head_no_flatten():
+    plain = build_compact_cnn(batch_norm=False, head="average", filters=(4, 8), pool_after=(2,))
+    assert all(layer.use_bias for layer in plain.layers if layer.name.startswith("conv"))
+    assert plain.layers[-2].name == "global_average"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"pool_after": (9,)}, "nombra la convolución 9 y solo hay 7"),
+        ({"head": "suma"}, "head tiene que ser"),
+        ({"input_shape": (4, 4, 3)}, "no admite 3 agrupaciones"),
+    ],
+)
+def test_compact_network_says_what_is_wrong(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        build_compact_cnn(**arguments)

@@ -525,3 +525,29 @@ def test_batch_size_must_be_a_positive_integer(data):
 
 def test_callbacks_must_be_callbacks(data):
     fails(data, "no es una retrollamada de Keras", callbacks=[print])
+
+
+def test_one_cycle_rises_to_its_peak_and_falls_to_zero():
+    from helpers.training import OneCycle
+
+    schedule = OneCycle(0.2, 100, rise=0.2)
+    rates = [float(schedule(step)) for step in range(101)]
+    assert rates[0] == pytest.approx(0.02)
+    assert rates[20] == max(rates) == pytest.approx(0.2)
+    assert rates[60] == pytest.approx(0.1)
+    assert rates[100] == 0.0
+    copy = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(schedule))
+    assert float(copy(60)) == pytest.approx(0.1)
+    with pytest.raises(ValueError, match="rise entre 0 y 1"):
+        OneCycle(0.2, 100, rise=1.5)
+
+
+def test_label_smoothing_shares_a_part_among_all_classes():
+    """Con salida uniforme da ln 10 igual; con una certeza que acierta, deja de costar cero."""
+    model = compile_model(small_network(compiled=False), label_smoothing=0.1)
+    sure = np.full((1, 10), 0.01 / 9, "float32")
+    sure[0, 3] = 0.99
+    expected = -(0.91 * np.log(0.99) + 0.09 * np.log(0.01 / 9))
+    assert float(model.loss(np.eye(10, dtype="float32")[[3]], sure)) == pytest.approx(expected, rel=1e-4)
+    with pytest.raises(ValueError, match="label_smoothing"):
+        compile_model(model, label_smoothing=1.0)

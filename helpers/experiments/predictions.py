@@ -44,7 +44,7 @@ def rebuild_predictions(experiment, seed: int, folder: Path = records.RESULTS) -
         records.RecordError: si no hay registro o no guarda pesos.
     """
     from helpers.data import load_dataset
-    from helpers.models import build_cnn
+    from helpers.experiments.runner import build_network
 
     record = records.load_record(experiment.name, seed, folder)
     if not record["weights"]:
@@ -52,7 +52,7 @@ def rebuild_predictions(experiment, seed: int, folder: Path = records.RESULTS) -
             f"{records.record_name(experiment.name, seed)} no guarda pesos, así que no se pueden rehacer sus "
             "probabilidades sin volver a entrenar."
         )
-    model = build_cnn(**experiment.network)
+    model = build_network(experiment)
     model.load_weights(Path(folder) / record["weights"]["file"])
     x_test = load_dataset(experiment.dataset).x_test
     record["probabilities"] = save_predictions(model, x_test, experiment.name, seed, folder)

@@ -1,16 +1,20 @@
 """Ejecuta un experimento: entrena, mide y devuelve el registro."""
 
+import math
 import os
 import platform
 import time
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 
+from helpers import models
 from helpers._keras import keras
-from helpers.augmentation import to_augmenter
+from helpers.augmentation import to_augmenter, to_flip_and_shift
 from helpers.data import ImageDataset, load_dataset
+from helpers.engine.description import describe
 from helpers.evaluation import (
     apply_temperature,
     evaluate,
@@ -22,8 +26,7 @@ from helpers.evaluation import (
 from helpers.experiments import records
 from helpers.experiments.catalogue import Experiment
 from helpers.experiments.predictions import save_predictions
-from helpers.models import build_cnn
-from helpers.training import compile_model, train
+from helpers.training import OneCycle, compile_model, train
 
 # Copias conocidas de los datos, por la suma que calcula `load_dataset`: cada registro dice con cuál se entrenó.
 KNOWN_COPIES = {
@@ -53,7 +56,7 @@ def run(experiment: Experiment, seed: int, *, folder: Path = records.RESULTS, re
     record, model = measure(experiment, seed, dataset)
     if seed in experiment.keep_weights:
         # Una red sin compilar: la compilada guardaría también el estado de Adam, el triple de bytes.
-        bare = build_cnn(**experiment.network)
+        bare = build_network(experiment)
         bare.set_weights(model.get_weights())
         file = Path(folder) / f"{experiment.name}-s{seed}.weights.h5"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -65,15 +68,52 @@ def run(experiment: Experiment, seed: int, *, folder: Path = records.RESULTS, re
     return record
 
 
+def build_network(experiment: Experiment) -> keras.Model:
+    """La red del experimento, sin compilar y con la política numérica que haya puesta."""
+    return getattr(models, experiment.builder)(**experiment.network)
+
+
+def prepare(experiment: Experiment, seed: int, n_train: int) -> tuple[keras.Model, Callable | None]:
+    """La red compilada, en la precisión con la que se entrena, y la función de aumento (o None).
+
+    Argumentos:
+        n_train: imágenes de entrenamiento; de ellas sale cuántos pasos dura el calendario de la tasa.
+    """
+    keras.utils.set_random_seed(seed)
+    recipe = experiment.recipe
+    if recipe is None:
+        model = compile_model(build_network(experiment), learning_rate=experiment.learning_rate)
+        augmentation = experiment.augmentation
+        return model, to_augmenter(augmentation, seed=seed) if augmentation else None
+
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(recipe.precision)
+    try:
+        model = build_network(experiment)
+    finally:
+        keras.config.set_dtype_policy(usual)
+    steps = experiment.epochs * math.ceil(n_train / experiment.batch_size)
+    peak = experiment.learning_rate
+    optimizer = keras.optimizers.SGD(
+        OneCycle(peak, steps) if recipe.one_cycle else peak,
+        momentum=recipe.momentum,
+        nesterov=True,
+        weight_decay=recipe.weight_decay or None,
+    )
+    if recipe.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    compile_model(model, optimizer=optimizer, label_smoothing=recipe.label_smoothing)
+    augment = None if recipe.shift is None else to_flip_and_shift(recipe.shift, seed=seed)
+    return model, augment
+
+
 def measure(experiment: Experiment, seed: int, dataset: ImageDataset) -> tuple[dict, "keras.Model"]:
     """Entrena una repetición y la mide. La prueba se usa una vez, con los pesos de la mejor época.
 
     Devuelve:
         El registro, sin los pesos, y la red con los pesos de la mejor época.
     """
-    keras.utils.set_random_seed(seed)
-    model = compile_model(build_cnn(**experiment.network), learning_rate=experiment.learning_rate)
-    augment = to_augmenter(experiment.augmentation, seed=seed) if experiment.augmentation else None
+    model, augment = prepare(experiment, seed, len(dataset.x_train))
     chosen = "test" if experiment.validation == "test" else "val"
     x_val, y_val = getattr(dataset, f"x_{chosen}"), getattr(dataset, f"y_{chosen}")
 
@@ -98,6 +138,10 @@ def measure(experiment: Experiment, seed: int, dataset: ImageDataset) -> tuple[d
     seconds = {"wall": round(time.perf_counter() - wall, 1), "cpu": round(time.process_time() - cpu, 1)}
 
     best_weights = model.get_weights()
+    if experiment.recipe is not None:
+        # Se mide como se usará: en float32 y con la entropía cruzada de siempre.
+        model = compile_model(build_network(experiment))
+        model.set_weights(best_weights)
     names = dataset.class_names
     best = {
         "validation": part_report(model, x_val, y_val, names),
@@ -121,6 +165,7 @@ def measure(experiment: Experiment, seed: int, dataset: ImageDataset) -> tuple[d
             "sizes": [len(dataset.y_train), len(dataset.y_val), len(dataset.y_test)],
         },
         "parameters": model.count_params(),
+        "architecture": describe(model),
         "environment": environment(),
         "date": date.today().isoformat(),
         "seconds": seconds,
