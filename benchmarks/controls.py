@@ -60,6 +60,30 @@ async (repeats) => {
 """
 
 
+# El clasificador no tiene campos: se mide desde que se elige una imagen hasta que se ve lo que la red ha calculado, con la red
+# ya cargada. Lo que tarda en cargarse la primera vez va aparte, fuera del límite.
+CLASSIFY = """
+async (repeats) => {
+  const status = document.querySelector(".ic-status");
+  const thumbs = [...document.querySelectorAll(".ic-thumb")];
+  const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  const classify = async (image) => {
+    const started = performance.now();
+    status.textContent = "";
+    thumbs[image].click();
+    while (!status.textContent.startsWith("Calculado")) await new Promise((next) => new MutationObserver((_, own) => { own.disconnect(); next(); })
+      .observe(status, { childList: true, characterData: true, subtree: true }));
+    await painted();
+    return performance.now() - started;
+  };
+  const first = await classify(1);
+  const times = [];
+  for (let turn = 0; turn < repeats; turn += 1) times.push(await classify(2 + (turn % 20)));
+  return { times: { "elegir una imagen": times }, first };
+}
+"""
+
+
 def stored_controls() -> list[tuple[str, str, str]]:
     """(capítulo, nombre, HTML guardado) de cada control de los cuadernos."""
     found = []
@@ -75,15 +99,23 @@ def stored_controls() -> list[tuple[str, str, str]]:
 
 def measure(browser, chapter: str, name: str, html: str, folder: Path) -> dict:
     """Milisegundos en mediana del campo más lento de un control, y kilobytes comprimidos de lo que añade a su página."""
-    own = f"{html}<style>{base.stylesheet()}</style><script>{base.page_script([base.find_control(name)])}</script>"
+    script = base.page_script([base.find_control(name)], folder=".")
+    own = f"{html}<style>{base.stylesheet()}</style><script>{script}</script>"
     path = folder / f"{name}.html"
     path.write_text(STATIC_PAGE.format(body=own), encoding="utf-8")
+    for file, make in base.find_control(name).files().items():
+        (folder / f"{file}.js").write_text(make(), encoding="utf-8")
+    first = None
     with opened(browser, path.as_uri()) as (page, _):
         page.locator(".control").wait_for()
-        times = page.evaluate(MEASURE, REPEATS)
+        if name == "ImageClassifier":
+            times, first = page.evaluate(CLASSIFY, REPEATS).values()
+        else:
+            times = page.evaluate(MEASURE, REPEATS)
     medians = {field: statistics.median(values) for field, values in times.items() if values}
     slowest = max(medians, key=medians.get)
     return {
+        **({} if first is None else {"first_milliseconds": round(first, 1)}),
         "chapter": chapter,
         "control": name,
         "fields": len(medians),
@@ -102,6 +134,8 @@ def report(rows: list[dict]) -> tuple[str, bool]:
             f"{row['control']:22} {row['chapter']:14} {row['fields']:6} {row['milliseconds']:6.1f} "
             f"{row['kilobytes']:6.1f}  {row['slowest']}" + ("   SE PASA" if over else "")
         )
+        if "first_milliseconds" in row:
+            lines.append(f"{'':22} la primera vez, con la carga: {row['first_milliseconds']:.0f} ms")
     lines.append(f"límites: {MAX_MS} ms de un cambio a verlo y {MAX_KB} KB comprimidos")
     return "\n".join(lines), not any("SE PASA" in line for line in lines)
 
