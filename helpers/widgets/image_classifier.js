@@ -676,6 +676,9 @@ const css = `
   .control .ic-strip { grid-template-columns: repeat(8, minmax(44px, 1fr)); }
 }
 @container (max-width: 26rem) {
+  .control .ic-strip { grid-template-columns: repeat(6, minmax(44px, 1fr)); }
+}
+@container (max-width: 18rem) {
   .control .ic-strip { grid-template-columns: repeat(auto-fill, minmax(44px, 1fr)); }
 }
 @container (max-width: 34rem) {
