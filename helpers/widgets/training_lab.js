@@ -314,7 +314,7 @@ function mount(context) {
     select("trial", "Prueba", ["ninguna", "pesos a cero", "etiquetas barajadas", "píxeles permutados"]),
     ["seed", numberField({ label: "Semilla", value: 0, min: 0, max: 9999, onInput: set("seed") })],
     ["batch_norm", checkboxField({ label: "Normalización por lotes", value: false, onInput: set("batch_norm") })],
-    ["augmentation", checkboxField({ label: "Aumento: volteo y 2 píxeles", value: false, onInput: set("augmentation") })],
+    ["augmentation", checkboxField({ label: "Aumento de datos", value: false, onInput: set("augmentation") })],
   ]);
   const presetNote = h("p", { class: "tl-small tl-look" });
   const presets = PRESETS.map(([text, values]) => button({ text, kind: "tl-preset", onClick: () => context.update({ ...DEFAULT, seed: context.state.seed, ...values }) }));
