@@ -173,7 +173,8 @@ def test_a_recipe_trains_in_its_precision_and_is_measured_in_float32(tmp_path, t
     assert float(model.optimizer._learning_rate(steps)) == 0.0
     assert runner.keras.config.dtype_policy().name == "float32"
 
-    record = runner.run(experiment, 0, folder=tmp_path)
+    record = runner.run(experiment, 0, folder=tmp_path, alone=True)
+    assert record["environment"]["shared"] is False
     assert record["config"]["recipe"]["shift"] == 4
     assert record["config"]["builder"] == "build_compact_cnn"
     network = build_model(record["architecture"])

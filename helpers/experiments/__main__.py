@@ -35,7 +35,7 @@ def _run(args) -> int:
             run_grid(experiment, folder=args.folder, repeat=args.repeat)
             continue
         for seed in args.seed or experiment.seeds:
-            run(experiment, seed, folder=args.folder, repeat=args.repeat)
+            run(experiment, seed, folder=args.folder, repeat=args.repeat, alone=args.alone)
     return 0
 
 
@@ -89,6 +89,9 @@ def main(argv: list[str] | None = None) -> int:
     run.add_argument("names", nargs="+", metavar="NOMBRE")
     run.add_argument("--seed", type=int, action="append", help="solo esta semilla (se puede repetir)")
     run.add_argument("--repeat", action="store_true", help="vuelve a ejecutar aunque el registro exista")
+    run.add_argument(
+        "--alone", action="store_true", help="anota que la máquina no hacía otra cosa: sus segundos valen"
+    )
     run.set_defaults(do=_run)
     predict = commands.add_parser("predict", help="rehace las probabilidades guardadas desde sus pesos")
     predict.add_argument("names", nargs="+", metavar="NOMBRE")

@@ -36,8 +36,18 @@ KNOWN_COPIES = {
 }
 
 
-def run(experiment: Experiment, seed: int, *, folder: Path = records.RESULTS, repeat: bool = False) -> dict:
+def run(
+    experiment: Experiment,
+    seed: int,
+    *,
+    folder: Path = records.RESULTS,
+    repeat: bool = False,
+    alone: bool = False,
+) -> dict:
     """Ejecuta una repetición y guarda su registro; si ya existe con la misma configuración, lo devuelve.
+
+    Con `alone` el registro dice que la máquina no hacía otra cosa, así que sus segundos se pueden comparar: lo afirma
+    quien ejecuta.
 
     Lanza:
         records.RecordError: si existe un registro de ese nombre con otra configuración y no se pidió `repeat`.
@@ -54,6 +64,7 @@ def run(experiment: Experiment, seed: int, *, folder: Path = records.RESULTS, re
     print(f"{experiment.name}, semilla {seed}: {experiment.title}", flush=True)
     dataset = load_dataset(experiment.dataset)
     record, model = measure(experiment, seed, dataset)
+    record["environment"]["shared"] = not alone
     if seed in experiment.keep_weights:
         # Una red sin compilar: la compilada guardaría también el estado de Adam, el triple de bytes.
         bare = build_network(experiment)
