@@ -109,8 +109,8 @@ def write_page(folder, *, spoil=None, **choices):
     # El módulo queda a la vista para poder preguntarle.
     script += f"\nglobalThis.lab = {base.bundle([TrainingLab], folder='.')}.controls.TrainingLab;"
     html = TrainingLab(**choices).to_html()
-    icon = '<link rel="icon" href="data:,">'  # sin él, el navegador pide uno al servidor
-    body = f"{icon}<style>{base.stylesheet()}</style><main>{html}</main><script>{script}</script>"
+    body = f"<style>{base.stylesheet()}</style><main>{html}</main><script>{script}</script>"
+    (folder / "favicon.ico").write_bytes(b"")  # el navegador se lo pide al servidor
     (folder / "pagina.html").write_text(STATIC_PAGE.format(body=body), encoding="utf-8")
     return folder
 
