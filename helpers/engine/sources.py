@@ -2,6 +2,7 @@
 
 import base64
 import re
+import textwrap
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -32,3 +33,30 @@ def worker_source():
     wasm = base64.b64encode(WASM_PATH.read_bytes()).decode("ascii")
     scripts = (_without_comments(_read(name)) for name in ("weights.js", "engine.js", "worker.js"))
     return "\n".join((f'const ENGINE_WASM = "{wasm}";', *scripts))
+
+
+def read_function(name, function):
+    """El código de una función del motor, sin el comentario que la precede y sin sangría, para enseñarlo.
+
+    Argumentos:
+        name: archivo, relativo a `helpers/engine`: `twin.js`, `src/layers.c`.
+        function: nombre de la función; el de un método lleva delante su clase (`TwinNetwork.backward`).
+
+    Lanza:
+        ValueError: si en el archivo no hay una función con ese nombre, o hay más de una.
+    """
+    text, (owner, _, method) = _read(name), function.partition(".")
+    if method:
+        classes = re.search(rf"^class {owner} {{\n(.*?)^}}$", text, re.M | re.S)
+        text, indent, start = classes.group(1) if classes else "", "  ", ""
+    else:
+        method, indent, start = owner, "", r"[A-Za-z][\w *]*[ *]"
+    # Empieza en la línea de su nombre, abre con una llave y acaba en la primera llave con la misma sangría.
+    pattern = rf"^{indent}{start}{method}\([^;]*?\) {{\n.*?^{indent}}}$"
+    found = re.findall(pattern, text, re.M | re.S)
+    if len(found) != 1:
+        raise ValueError(
+            f"En helpers/engine/{name} hay {len(found)} funciones «{function}» y tendría que haber una. "
+            "Si ha cambiado de nombre, cámbialo también donde se pide."
+        )
+    return textwrap.dedent(found[0])

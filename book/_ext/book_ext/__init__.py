@@ -10,12 +10,35 @@ Cada módulo hace una sola cosa y trae su propio `setup(app)`:
 - `polish`: retoques del HTML ya escrito y archivos que pide el servidor web;
 - `controls`: los programas de los controles interactivos, solo en las páginas que los tienen;
 - `experiments`: la ficha de los experimentos, escrita a partir de los registros;
+- `engine_page`: el código del motor, puesto en la página que lo explica;
 - `repository`: aviso de que la dirección del repositorio es provisional.
 """
 
-from . import alt_text, bibliography, controls, experiments, interface, maths, polish, repository, search
+from . import (
+    alt_text,
+    bibliography,
+    controls,
+    engine_page,
+    experiments,
+    interface,
+    maths,
+    polish,
+    repository,
+    search,
+)
 
-MODULES = (search, interface, alt_text, bibliography, maths, controls, experiments, polish, repository)
+MODULES = (
+    search,
+    interface,
+    alt_text,
+    bibliography,
+    maths,
+    controls,
+    experiments,
+    engine_page,
+    polish,
+    repository,
+)
 
 
 def setup(app):
