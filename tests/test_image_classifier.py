@@ -640,3 +640,19 @@ def test_the_cover_works_over_http_and_from_disk(browser, book, server):
             wait_calculated(page)
             assert page.locator(".ic-verdict").text_content().endswith("Es un gato.")
             assert watch.faults == []
+
+
+def test_the_cover_tells_what_each_network_says_of_the_cat():
+    """La portada afirma que la red de la tarea falla con el gato, sin estar segura, y que la compacta acierta."""
+    from helpers.models import build_cnn, build_compact_cnn
+
+    photo = reduce_photo(np.asarray(Image.open(image_classifier.CAT).convert("RGB")))
+    answers = {}
+    for build, name in ((build_cnn, "baseline-s0"), (build_compact_cnn, "compact-s0")):
+        model = build()
+        model.load_weights(image_classifier.RESULTS / f"{name}.weights.h5")
+        probabilities = model(photo[None].astype("float32") / 255).numpy()[0]
+        names = image_classifier.PHOTO_NETWORKS[0].class_names()
+        answers[name] = names[probabilities.argmax()], probabilities.max()
+    assert answers["baseline-s0"][0] != "gato" and answers["baseline-s0"][1] < 0.5
+    assert answers["compact-s0"][0] == "gato"
