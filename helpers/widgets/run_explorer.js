@@ -369,7 +369,12 @@ const css = `
 .control .c-chart .re-letter { font-weight: 700; }
 .control .re-small { margin-top: 0.4rem; color: var(--c-muted); font-size: 0.9rem; }
 @container (min-width: 36rem) { .control .re-two { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
-@container (max-width: 26rem) { .control .re-fields { grid-template-columns: minmax(0, 1fr); } }
+@container (max-width: 26rem) {
+  .control .re-fields { grid-template-columns: minmax(0, 1fr); }
+  .control .re-table { width: 100%; font-size: 0.85rem; }
+  .control .re-table :is(th, td) { padding-right: 0.4rem; }
+  .control .re-table tbody th { overflow-wrap: anywhere; }
+}
 `;
 
 export default { title: "Explorador de ejecuciones", css, normalize, describe, toAddress, fromAddress, mount, verdict, margin, limitsOf, runIndex, formatUnits, formatPoints };
