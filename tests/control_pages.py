@@ -5,6 +5,8 @@ import json
 import statistics
 from importlib import resources
 
+from helpers.widgets import base as widgets
+
 AXE = (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 STATIC_PAGE = (
     '<!DOCTYPE html><html lang="es"><head><meta charset="utf-8"><title>Prueba</title>'
@@ -63,6 +65,24 @@ def opened(browser, url, *, base=None, width=1280, dark=False, phone=False, java
         yield page, watch
     finally:
         context.close()
+
+
+def write_control_page(folder, control):
+    """Escribe en `folder` una página con un control de la clase `control`, recién hecho, y da su dirección en el disco."""
+    script = widgets.page_script([control])
+    body = f"<style>{widgets.stylesheet()}</style>{control().to_html()}<script>{script}</script>"
+    path = folder / "pagina.html"
+    path.write_text(STATIC_PAGE.format(body=body), encoding="utf-8")
+    return path.as_uri()
+
+
+@contextlib.contextmanager
+def mounted(browser, address, selector, base=None, **options):
+    """La página con el control montado, cuando `selector` ya está; al cerrarla, comprueba la consola y la red."""
+    with opened(browser, address, base=base or address.partition("#")[0], **options) as (page, watch):
+        page.locator(selector).wait_for()
+        yield page
+        assert watch.faults == []
 
 
 def _audit(page, context):

@@ -1,7 +1,6 @@
 """`AugmentationPreview`: su geometría y su azar contra Python y Keras, su estado y cómo se usa en una página."""
 
 import base64
-import contextlib
 import gzip
 import json
 import re
@@ -12,13 +11,14 @@ import pytest
 from browsers import chromium
 from built_book import ROOT
 from control_pages import (
-    STATIC_PAGE,
     accessibility_faults,
     input_to_paint,
+    mounted,
     opened,
     overflowing,
     small_targets,
     stored_outputs,
+    write_control_page,
 )
 
 from helpers.augmentation import (
@@ -257,11 +257,7 @@ def browser():
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """Una página con el control, en el disco."""
-    script = base.page_script([AugmentationPreview])
-    body = f"<style>{base.stylesheet()}</style>{AugmentationPreview().to_html()}<script>{script}</script>"
-    path = tmp_path_factory.mktemp("control") / "pagina.html"
-    path.write_text(STATIC_PAGE.format(body=body), encoding="utf-8")
-    return path.as_uri()
+    return write_control_page(tmp_path_factory.mktemp("control"), AugmentationPreview)
 
 
 def read_pixels(images):
@@ -270,13 +266,9 @@ def read_pixels(images):
     return np.frombuffer(raw, dtype=np.uint8).reshape(len(images), 32, 32, 4).astype(int)
 
 
-@contextlib.contextmanager
 def preview(browser, address, **options):
     """La página con el control montado; al cerrarla, comprueba la consola y la red."""
-    with opened(browser, address, base=address.partition("#")[0], **options) as (page, watch):
-        page.locator(".control .ap-grid").wait_for()
-        yield page
-        assert watch.faults == []
+    return mounted(browser, address, ".control .ap-grid", **options)
 
 
 @browser_test

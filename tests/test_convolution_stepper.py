@@ -1,6 +1,5 @@
 """`ConvolutionStepper`: sus números contra Keras, su estado y cómo se usa en una página."""
 
-import contextlib
 import json
 import re
 from html import unescape
@@ -10,13 +9,14 @@ import pytest
 from browsers import chromium
 from built_book import ROOT
 from control_pages import (
-    STATIC_PAGE,
     accessibility_faults,
     input_to_paint,
+    mounted,
     opened,
     overflowing,
     small_targets,
     stored_outputs,
+    write_control_page,
 )
 
 from helpers.widgets import base
@@ -201,20 +201,12 @@ def browser():
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """Una página con el control, en el disco."""
-    script = base.page_script([ConvolutionStepper])
-    body = f"<style>{base.stylesheet()}</style>{ConvolutionStepper().to_html()}<script>{script}</script>"
-    path = tmp_path_factory.mktemp("control") / "pagina.html"
-    path.write_text(STATIC_PAGE.format(body=body), encoding="utf-8")
-    return path.as_uri()
+    return write_control_page(tmp_path_factory.mktemp("control"), ConvolutionStepper)
 
 
-@contextlib.contextmanager
 def stepper(browser, address, **options):
     """La página con el control montado; al cerrarla, comprueba la consola y la red."""
-    with opened(browser, address, base=address.partition("#")[0], **options) as (page, watch):
-        page.locator(".control .cs-grid").wait_for()
-        yield page
-        assert watch.faults == []
+    return mounted(browser, address, ".control .cs-grid", **options)
 
 
 def assert_shows(page, control):

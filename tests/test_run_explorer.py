@@ -1,6 +1,5 @@
 """`RunExplorer`: la regla que dice qué se distingue, sus números contra el registro y cómo se usa en una página."""
 
-import contextlib
 import copy
 import gzip
 import itertools
@@ -17,10 +16,12 @@ from control_pages import (
     STATIC_PAGE,
     accessibility_faults,
     input_to_paint,
+    mounted,
     opened,
     overflowing,
     small_targets,
     stored_outputs,
+    write_control_page,
 )
 
 from helpers.experiments.records import load_record
@@ -245,20 +246,12 @@ def browser():
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """Una página con el control, en el disco."""
-    script = base.page_script([RunExplorer])
-    body = f"<style>{base.stylesheet()}</style>{RunExplorer().to_html()}<script>{script}</script>"
-    path = tmp_path_factory.mktemp("control") / "pagina.html"
-    path.write_text(STATIC_PAGE.format(body=body), encoding="utf-8")
-    return path.as_uri()
+    return write_control_page(tmp_path_factory.mktemp("control"), RunExplorer)
 
 
-@contextlib.contextmanager
 def explorer(browser, address, **options):
     """La página con el control montado; al cerrarla, comprueba la consola y la red."""
-    with opened(browser, address, base=address.partition("#")[0], **options) as (page, watch):
-        page.locator(".control .re-table").wait_for()
-        yield page
-        assert watch.faults == []
+    return mounted(browser, address, ".control .re-table", **options)
 
 
 def expected_column(run):

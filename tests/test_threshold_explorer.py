@@ -1,6 +1,5 @@
 """`ThresholdExplorer`: sus números contra `helpers.evaluation`, sus predicciones registradas y cómo se usa en una página."""
 
-import contextlib
 import json
 import re
 import shutil
@@ -14,10 +13,12 @@ from control_pages import (
     STATIC_PAGE,
     accessibility_faults,
     input_to_paint,
+    mounted,
     opened,
     overflowing,
     small_targets,
     stored_outputs,
+    write_control_page,
 )
 
 from helpers.data import load_dataset
@@ -213,20 +214,12 @@ def browser():
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """Una página con el control, en el disco."""
-    script = base.page_script([ThresholdExplorer])
-    body = f"<style>{base.stylesheet()}</style>{ThresholdExplorer().to_html()}<script>{script}</script>"
-    path = tmp_path_factory.mktemp("control") / "pagina.html"
-    path.write_text(STATIC_PAGE.format(body=body), encoding="utf-8")
-    return path.as_uri()
+    return write_control_page(tmp_path_factory.mktemp("control"), ThresholdExplorer)
 
 
-@contextlib.contextmanager
-def explorer(browser, address, base=None, **options):
+def explorer(browser, address, **options):
     """La página con el control montado; al cerrarla, comprueba la consola y la red."""
-    with opened(browser, address, base=base or address.partition("#")[0], **options) as (page, watch):
-        page.locator(".control .te-metrics").wait_for()
-        yield page
-        assert watch.faults == []
+    return mounted(browser, address, ".control .te-metrics", **options)
 
 
 # Lo que enseña el control después de poner cada valor, sin esperar: la página lo pinta en el mismo paso.
