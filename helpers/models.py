@@ -1,7 +1,8 @@
 """La red de la tarea y las cuentas que se pueden hacer sobre ella sin entrenarla.
 
 `build_cnn` construye la red convolucional del libro; con sus valores por omisión es, exactamente, la de la
-tarea (315 722 parámetros). `describe_layers` cuenta, capa por capa, la forma de la salida, los parámetros, las
+tarea (315 722 parámetros). `build_compact_cnn` y `build_dense_network` construyen las dos redes con que se compara.
+`describe_layers` cuenta, capa por capa, la forma de la salida, los parámetros, las
 multiplicaciones y el campo receptivo, y `layers_table` lo escribe como tabla. `layer_activations` da lo que sale
 de cada capa y `unused_input_mask` dice qué píxeles de la entrada no pueden influir en la salida.
 """
@@ -21,6 +22,7 @@ __all__ = [
     "LayerRow",
     "build_cnn",
     "build_compact_cnn",
+    "build_dense_network",
     "describe_layers",
     "format_integer",
     "layer_activations",
@@ -166,6 +168,45 @@ def build_compact_cnn(
         model.add(layers.Flatten(name="flatten"))
     else:
         model.add(layers.GlobalAveragePooling2D(name="global_average"))
+    model.add(layers.Dense(num_classes, activation="softmax", dtype="float32", name="output"))
+    return model
+
+
+def build_dense_network(
+    *,
+    input_shape: Sequence[int] = (32, 32, 3),
+    units: Sequence[int] = (102,),
+    num_classes: int = 10,
+    name: str = "red_densa",
+) -> keras.Sequential:
+    """Construye una red sin convoluciones: `Flatten`, capas densas con ReLU y la salida softmax.
+
+    Con los valores por omisión es la de una capa oculta que más se acerca a los parámetros de la red de la tarea sin
+    pasar de ellos: 314 476. Sirve para compararlas con los mismos parámetros.
+
+    Argumentos:
+        input_shape: forma de una imagen: (alto, ancho, canales).
+        units: unidades de cada capa oculta.
+        num_classes: número de clases.
+        name: nombre del modelo.
+
+    Devuelve:
+        Un `keras.Sequential` sin compilar que recibe float32 (N, alto, ancho, canales) en [0, 1] y da
+        probabilidades float32 (N, num_classes).
+
+    Lanza:
+        ValueError: si un hiperparámetro no vale.
+    """
+    shape = _integers("input_shape", input_shape, length=3, meaning="(alto, ancho, canales)")
+    units = _integers("units", units, meaning="un número de unidades por capa oculta, p. ej. (102,)")
+    num_classes = _integer("num_classes", num_classes, minimum=2)
+
+    layers = keras.layers
+    model = keras.Sequential(name=name)
+    model.add(keras.Input(shape=shape, name="input"))
+    model.add(layers.Flatten(name="flatten"))
+    for number, count in enumerate(units, start=1):
+        model.add(layers.Dense(count, activation="relu", name=f"dense_{number}"))
     model.add(layers.Dense(num_classes, activation="softmax", dtype="float32", name="output"))
     return model
 

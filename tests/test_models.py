@@ -15,6 +15,7 @@ from helpers.models import (
     LayerRow,
     build_cnn,
     build_compact_cnn,
+    build_dense_network,
     describe_layers,
     format_integer,
     layer_activations,
@@ -565,3 +566,26 @@ def test_compact_network_without_batch_norm_has_biases_and_with_average_head_no_
 def test_compact_network_says_what_is_wrong(arguments, message):
     with pytest.raises(ValueError, match=message):
         build_compact_cnn(**arguments)
+
+
+# --- La red densa ---------------------------------------------------------------------------------------------
+
+
+def test_dense_network_is_the_closest_one_without_more_parameters():
+    homework = build_cnn().count_params()
+    assert build_dense_network().count_params() == 314_476 <= homework
+    assert build_dense_network(units=(103,)).count_params() > homework
+    assert not any("conv" in layer.name for layer in build_dense_network().layers)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"units": ()}, "units tiene que ser un número de unidades por capa oculta"),
+        ({"units": (0,)}, r"units\[0\] tiene que ser 1 o más"),
+        ({"num_classes": 1}, "num_classes tiene que ser 2 o más"),
+    ],
+)
+def test_dense_network_says_what_is_wrong(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        build_dense_network(**arguments)
