@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := libro
-.PHONY: libro test test-full lint bench ejecutar numeros servir limpiar ayuda candado motor entorno-libro entorno entorno-colab entorno-motor
+.PHONY: libro test test-full lint bench ejecutar numeros repositorio servir limpiar ayuda candado motor entorno-libro entorno entorno-colab entorno-motor
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -44,6 +44,10 @@ ejecutar: entorno  ## Vuelve a ejecutar los cuadernos y guarda sus salidas (CUAD
 
 numeros: entorno  ## Escribe en la prosa los números de los registros (los que llevan la marca «dato»)
 	$(PY) -m helpers.prose_numbers reescribir
+
+repositorio: entorno-libro  ## Cambia la dirección del repositorio en todas partes (URL=https://github.com/USUARIO/NOMBRE)
+	@[ -n "$(URL)" ] || { echo "Falta la dirección: make repositorio URL=https://github.com/USUARIO/NOMBRE"; exit 1; }
+	$(PY) -m helpers.notebooks repositorio $(URL)
 
 servir: libro  ## Construye el libro y lo sirve en http://localhost:8000
 	$(PY) -m http.server 8000 --bind 127.0.0.1 --directory _build/html

@@ -4,6 +4,7 @@
     python -m helpers.notebooks comprobar [CUADERNOS…]    forma normal, salidas limpias y dirección del repositorio
     python -m helpers.notebooks celda-inicial             escribe la celda inicial en todos los cuadernos
     python -m helpers.notebooks repositorio URL           cambia la dirección del repositorio en todas partes
+    python -m helpers.notebooks publicable URL            falla si el libro dice estar en otro sitio que URL
 
 Sin CUADERNOS, todos los de `book/`. La forma normal hace que volver a ejecutar un cuaderno que no entrena deje el
 archivo idéntico byte a byte, de modo que un cambio en Git es siempre un cambio de verdad.
@@ -470,6 +471,18 @@ def run_repository(url, root=ROOT):
     return 0
 
 
+def run_publishable(url, root=ROOT):
+    """Comprueba que el libro dice estar donde se va a publicar: la dirección provisional no lo está en ninguna parte."""
+    stated, real = read_repository(root), parse_url(url)
+    if (stated.owner.lower(), stated.name.lower()) != (real.owner.lower(), real.name.lower()):
+        raise NotebookError(
+            f"El libro dice estar en {stated.url} y se va a publicar desde {real.url}: sus botones de Colab y de Binder no "
+            f"funcionarían. Ejecuta «make repositorio URL={real.url}» y guarda el cambio."
+        )
+    print(f"El libro dice estar en {stated.url}, y ahí está.")
+    return 0
+
+
 def main(arguments=None):
     """Punto de entrada de `python -m helpers.notebooks`."""
     parser = argparse.ArgumentParser(
@@ -487,10 +500,14 @@ def main(arguments=None):
             command.add_argument("--segundos", type=int, default=300, help="máximo por celda (300)")
     command = commands.add_parser("repositorio", help="cambia la dirección del repositorio en todas partes")
     command.add_argument("url", metavar="URL", help="https://github.com/USUARIO/NOMBRE")
+    command = commands.add_parser("publicable", help="falla si el libro dice estar en otro sitio")
+    command.add_argument("url", metavar="URL", help="de dónde se va a publicar: https://github.com/…")
     options = parser.parse_args(arguments)
     try:
         if options.command == "repositorio":
             return run_repository(options.url)
+        if options.command == "publicable":
+            return run_publishable(options.url)
         source = setup_source(read_repository())
         paths = options.notebooks or find_notebooks()
         if options.command == "ejecutar":

@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from benchmarks.chapters import report
+from helpers import notebooks
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -189,7 +191,18 @@ def test_make_help_lists_every_public_target(root):
     shown = subprocess.run(
         ["make", "-s", "ayuda"], cwd=root, capture_output=True, text=True, check=True
     ).stdout
-    for target in ("libro", "test", "test-full", "lint", "bench", "ejecutar", "servir", "limpiar", "ayuda"):
+    for target in (
+        "libro",
+        "test",
+        "test-full",
+        "lint",
+        "bench",
+        "ejecutar",
+        "servir",
+        "limpiar",
+        "ayuda",
+        "repositorio",
+    ):
         assert re.search(rf"^{target}\s+\S", shown, re.M), target
 
 
@@ -227,6 +240,79 @@ def test_workflows_pin_their_actions_and_ask_for_nothing(root):
         assert loose_actions(read(path)) == [], path.name
         assert "permissions:" in read(path), path.name
     assert loose_actions("- uses: actions/checkout@v4") == ["actions/checkout@v4"]
+
+
+def workflow(root, name) -> dict:
+    return yaml.safe_load(read(root / f".github/workflows/{name}.yml"))
+
+
+def broad_permissions(flow: dict) -> list[str]:
+    """Permisos de escritura que un flujo da a todos sus trabajos en vez de al que los usa."""
+    return [f"{scope}: {level}" for scope, level in flow["permissions"].items() if level != "read"]
+
+
+def test_each_workflow_has_one_purpose_and_the_least_privileges(root):
+    flows = {path.stem: workflow(root, path.stem) for path in (root / ".github/workflows").glob("*.yml")}
+    assert set(flows) == {"pruebas", "publicar", "semanal", "version", "experimentos"}
+    writing = {}
+    for name, flow in flows.items():
+        assert broad_permissions(flow) == [], name
+        for job, steps in flow["jobs"].items():
+            assert steps["timeout-minutes"] <= 120, (name, job)
+            if "permissions" in steps:
+                writing[name, job] = steps["permissions"]
+            for step in steps["steps"]:
+                if "actions/checkout" in step.get("uses", ""):
+                    assert step["with"]["persist-credentials"] is False, (name, job)
+    assert writing == {
+        ("publicar", "publicar"): {"pages": "write", "id-token": "write"},
+        ("version", "empaquetar"): {"contents": "write"},
+    }
+    assert broad_permissions({"permissions": {"contents": "write"}}) == ["contents: write"]
+
+
+@pytest.mark.parametrize("name", ["publicar", "version"])
+def test_nothing_is_published_from_a_placeholder_address(root, name):
+    """La dirección se comprueba antes de subir nada."""
+    runs = [step for job in workflow(root, name)["jobs"].values() for step in job["steps"]]
+    check = next(i for i, step in enumerate(runs) if "helpers.notebooks publicable" in step.get("run", ""))
+    upload = next(
+        i
+        for i, step in enumerate(runs)
+        if "upload-pages-artifact" in step.get("uses", "") or "gh release create" in step.get("run", "")
+    )
+    assert check < upload
+
+
+def test_publishable_compares_the_address(tmp_path, capsys):
+    (tmp_path / "_config.yml").write_text(
+        "repository:\n  url: https://github.com/USUARIO/redes-convolucionales\n", encoding="utf-8"
+    )
+    with pytest.raises(
+        notebooks.NotebookError, match="make repositorio URL=https://github.com/escuela/redes"
+    ):
+        notebooks.run_publishable("https://github.com/escuela/redes", tmp_path)
+    (tmp_path / "_config.yml").write_text(
+        "repository:\n  url: https://github.com/escuela/redes\n", encoding="utf-8"
+    )
+    assert notebooks.run_publishable("https://github.com/Escuela/redes.git", tmp_path) == 0
+    assert "y ahí está" in capsys.readouterr().out
+
+
+def test_make_repositorio_asks_for_the_address(root):
+    done = subprocess.run(
+        ["make", "-s", "-o", "entorno-libro", "repositorio"],
+        cwd=root, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "Falta la dirección: make repositorio URL=https://github.com/" in done.stdout
+
+
+def test_dependency_updates_leave_jupyter_book_2_out(root):
+    updates = yaml.safe_load(read(root / ".github/dependabot.yml"))["updates"]
+    assert {update["package-ecosystem"] for update in updates} == {"github-actions", "pip"}
+    pip = next(update for update in updates if update["package-ecosystem"] == "pip")
+    assert {"dependency-name": "jupyter-book", "versions": [">=2"]} in pip["ignore"]
 
 
 def test_workflow_covers_every_python(root):
