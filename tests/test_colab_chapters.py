@@ -31,6 +31,7 @@ path, folder = sys.argv[1:]
 notebook = nbformat.read(path, as_version=4)
 first = next(i for i, cell in enumerate(notebook.cells) if "celda-inicial" in cell.metadata.get("tags", []))
 notebook.cells.insert(first + 1, copy.deepcopy(notebook.cells[first]))
+notebook.cells.append(nbformat.v4.new_code_cell("import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"))
 NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": folder}}).execute()
 nbformat.write(notebook, path)
 """
@@ -105,6 +106,11 @@ def run_chapter(chapter, folder, python, url):
 def test_every_chapter_runs_to_the_end_in_colab(chapter, tmp_path, python, remote):
     done, notebook = run_chapter(chapter, tmp_path, python, remote)
     assert done.returncode == 0, done.stderr[-3000:]
+
+    # B01: Binder da 2 GB por lector; con esto sobra sitio para el servidor. En Linux, ru_maxrss va en kilobytes.
+    peak = int("".join(notebook["cells"].pop()["outputs"][0]["text"])) * 1024
+    assert peak < 1.6e9, f"el kernel llegó a ocupar {peak / 1e9:.2f} GB"
+
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
     assert not [output for output in outputs if output["output_type"] == "error"]
     assert not [output for output in outputs if output.get("name") == "stderr"], "hay avisos en rojo"

@@ -58,7 +58,7 @@ def unbounded(reqs) -> list[str]:
 # Fallos que otros proyectos publicaron: cada uno tiene su prueba, y la prueba lleva su sigla en un comentario.
 KNOWN_TRAPS = (
     "K01 K02 K05 K06 K07 K08 K09 K10 K11 K12 K13 P01 P02 P03 P04 P05 J01 J02 J03 J04 J05 J06 J10 J11 J12 "
-    "N01 N02 N03 N04 W01 W02 W03 W04 B05 A01"
+    "N01 N02 N03 N04 W01 W02 W03 W04 B01 B02 B03 B04 B05 B06 A01"
 ).split()
 
 
@@ -204,6 +204,32 @@ def test_make_help_lists_every_public_target(root):
         "repositorio",
     ):
         assert re.search(rf"^{target}\s+\S", shown, re.M), target
+
+
+def binder_faults(url: str) -> list[str]:
+    """Lo que haría que un enlace de Binder abriera un error o el sitio equivocado."""
+    faults = []
+    if not url.startswith("https://mybinder.org/v2/gh/") or "//" in url.removeprefix("https://"):
+        faults.append("forma de la dirección")
+    if "urlpath=tree" in url or not re.search(r"urlpath=lab(/|%2F)tree(/|%2F)book(/|%2F)[\w-]+\.ipynb$", url):
+        faults.append("no abre un cuaderno en JupyterLab")
+    return faults
+
+
+def test_binder_addresses_open_a_notebook_in_lab(root):
+    """B04: rutas antiguas y barras de más abren un error; las de las páginas construidas las mira test_book."""
+    config = yaml.safe_load(read(root / "_config.yml"))
+    assert config["launch_buttons"]["notebook_interface"] == "jupyterlab"
+    urls = re.findall(r"https://mybinder\.org/v2/[^)\s>]+", read(root / "README.md"))
+    assert urls and [binder_faults(url) for url in urls] == [[]] * len(urls)
+    assert binder_faults("https://mybinder.org/v2/gh/a/b/main?urlpath=tree/book/x.ipynb")
+    assert binder_faults("https://mybinder.org/v2/gh/a//b/main?urlpath=lab/tree/book/x.ipynb")
+
+
+def test_nothing_needs_graphviz(root):
+    """B06: `plot_model` pide un programa del sistema; el libro dibuja sus redes."""
+    files = [*root.glob("book/*.ipynb"), *root.glob("helpers/**/*.py")]
+    assert len(files) > 20 and [path.name for path in files if "plot_model" in read(path)] == []
 
 
 def test_binder_is_slim_and_has_one_configuration(root):
