@@ -65,7 +65,7 @@ async (repeats) => {
 CLASSIFY = """
 async (repeats) => {
   const status = document.querySelector(".ic-status");
-  const thumbs = [...document.querySelectorAll(".ic-thumb")];
+  const thumbs = [...document.querySelectorAll(".c-thumb")];
   const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
   const classify = async (image) => {
     const started = performance.now();

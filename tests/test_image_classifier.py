@@ -249,7 +249,7 @@ def classifier(browser, folder, **options):
     """La página con el control montado; al cerrarla, comprueba la consola y la red."""
     site = folder.as_uri()
     with opened(browser, f"{site}/pagina.html", base=site, **options) as (page, watch):
-        page.locator(".control .ic-strip").wait_for(state="attached")
+        page.locator(".control .c-strip").wait_for(state="attached")
         yield page
         assert watch.faults == []
 
@@ -261,7 +261,7 @@ def wait_calculated(page):
 def choose(page, image):
     """Elige una imagen de la tira y espera a que la red la calcule en la página."""
     page.evaluate("document.querySelector('.ic-status').textContent = ''")
-    page.locator(".ic-thumb").nth(image).click()
+    page.locator(".c-thumb").nth(image).click()
     wait_calculated(page)
 
 
@@ -392,7 +392,7 @@ def test_nothing_is_downloaded_before_asking_and_the_stored_answer_is_there(brow
             lambda request: request.url.startswith(address) and asked.append(request.url.rpartition("/")[2]),
         )
         page.goto(f"{address}/pagina.html")
-        page.locator(".control .ic-thumb").first.wait_for()
+        page.locator(".control .c-thumb").first.wait_for()
         page.wait_for_timeout(500)
         assert asked == ["pagina.html"]
         assert page.locator(".ic-status").text_content().startswith("Respuesta guardada")
@@ -535,7 +535,7 @@ def test_damaged_or_missing_weights_are_said_and_tried_again(browser, tmp_path):
 
     folder = write_page(tmp_path, damage)
     with classifier(browser, folder) as page:
-        page.locator(".ic-thumb").nth(2).click()
+        page.locator(".c-thumb").nth(2).click()
         error = page.locator(".c-error[role=alert]")
         error.get_by_text(f"«{CLOTHES_NETWORK.name}» está dañado: su contenido no tiene la huella").wait_for()
         assert "Se ve la respuesta guardada" in page.locator(".ic-status").text_content()
@@ -543,7 +543,7 @@ def test_damaged_or_missing_weights_are_said_and_tried_again(browser, tmp_path):
     path = folder / f"{CLOTHES_NETWORK.name}.js"
     path.unlink()
     with opened(browser, f"{folder.as_uri()}/pagina.html", base=folder.as_uri()) as (page, _):
-        page.locator(".ic-thumb").nth(2).click()
+        page.locator(".c-thumb").nth(2).click()
         page.get_by_text(f"No se pudo cargar «{CLOTHES_NETWORK.name}»").wait_for()
         path.write_text(CLOTHES_NETWORK.script(), encoding="utf-8")
         choose(page, 4)
@@ -561,7 +561,7 @@ def test_a_browser_without_simd_is_told(browser, folder):
     page = context.new_page()
     with contextlib.closing(context):
         page.goto((folder / "pagina.html").as_uri())
-        page.locator(".ic-thumb").nth(2).click()
+        page.locator(".c-thumb").nth(2).click()
         page.get_by_text("Este navegador es anterior a WebAssembly con SIMD (2021)").wait_for()
         assert page.locator(".ic-verdict").text_content().startswith("La red dice «")
 
@@ -569,7 +569,7 @@ def test_a_browser_without_simd_is_told(browser, folder):
 @browser_test
 def test_keyboard_announcements_and_the_link(browser, folder):
     with classifier(browser, folder) as page:
-        page.locator(".ic-thumb").first.focus()
+        page.locator(".c-thumb").first.focus()
         for key, image in (
             ("ArrowRight", 1),
             ("ArrowDown", 2),
@@ -579,7 +579,7 @@ def test_keyboard_announcements_and_the_link(browser, folder):
         ):
             page.keyboard.press(key)
             assert (
-                page.locator(".ic-thumb[aria-checked=true]").evaluate(
+                page.locator(".c-thumb[aria-checked=true]").evaluate(
                     "e => [...e.parentElement.children].indexOf(e)"
                 )
                 == image
@@ -632,7 +632,7 @@ def test_alone_it_carries_everything(browser, tmp_path):
 def test_the_cover_works_over_http_and_from_disk(browser, book, server):
     for site in (server, book.site.as_uri()):
         with opened(browser, f"{site}/book/portada.html", base=site) as (page, watch):
-            page.locator(".control .ic-thumb").first.wait_for()
+            page.locator(".control .c-thumb").first.wait_for()
             box = page.locator(".control .ic-verdict").bounding_box()
             assert box["y"] + box["height"] < 900, "la respuesta no se ve sin desplazarse"
             choose(page, 14)

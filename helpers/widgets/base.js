@@ -306,6 +306,190 @@ export function prefersReducedMotion() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 
+// --- Redes registradas ---------------------------------------------------------------------------------------
+// Lo que comparten los controles que usan una red de `book/results` sobre las imágenes de la muestra.
+
+/** Un fallo que se le explica al lector tal cual. */
+export class ReaderError extends Error {}
+
+/**
+ * Una red registrada, en su *Worker*. Se carga la primera vez que se le pregunta; si falla, la siguiente pregunta vuelve a
+ * intentarlo. `info.file` es el nombre de su archivo de pesos y `messages` cambia el texto de un fallo según su código.
+ */
+export class RecordedNetwork {
+  constructor(loadScript, info, { batchSize = 1, messages = {} } = {}) {
+    this.info = info;
+    this.loadScript = loadScript;
+    this.batchSize = batchSize;
+    this.messages = messages;
+    this.opening = null;
+    this.waiting = new Map();
+    this.asked = 0;
+  }
+
+  get loaded() {
+    return this.ready === true;
+  }
+
+  async open() {
+    this.opening ??= this.#open().catch((error) => {
+      this.opening = null;
+      this.close();
+      throw error;
+    });
+    return this.opening;
+  }
+
+  async #open() {
+    const [source, file] = await Promise.all([this.loadScript("motor"), this.loadScript(this.info.file)]);
+    const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+    this.worker = new Worker(address);
+    await new Promise((done, failed) => {
+      this.worker.onerror = (event) => {
+        event.preventDefault();
+        failed(new Error("el motor no arranca"));
+      };
+      this.worker.onmessage = ({ data }) => this.#receive(data, done, failed);
+      this.worker.postMessage({ type: "build", file, label: this.info.file, batchSize: this.batchSize });
+    }).finally(() => URL.revokeObjectURL(address));
+    this.ready = true;
+  }
+
+  #receive(message, done, failed) {
+    if (message.type === "ready") return done();
+    const error = message.type === "error" && new ReaderError(this.messages[message.code] ?? message.message);
+    if (message.id === undefined) return failed(error);
+    const [answer, refuse] = this.waiting.get(message.id) ?? [];
+    this.waiting.delete(message.id);
+    return error ? refuse?.(error) : answer?.(message);
+  }
+
+  async #ask(message) {
+    await this.open();
+    const id = (this.asked += 1);
+    return new Promise((...both) => {
+      this.waiting.set(id, both);
+      this.worker.postMessage({ ...message, id });
+    });
+  }
+
+  /** Lo que dice de unas imágenes, { probabilities, activations, milliseconds }; `activations`: true para tener las de cada capa. */
+  infer(images, activations = false) {
+    return this.#ask({ type: "infer", images, activations });
+  }
+
+  /** Sus pesos, por nombre: { "conv_1/kernel": { shape, values }, … }. */
+  async weights() {
+    const { weights } = await this.#ask({ type: "weights" });
+    return Object.fromEntries(weights.map((weight) => [weight.name, weight]));
+  }
+
+  close() {
+    this.worker?.terminate();
+    this.worker = null;
+    this.ready = false;
+  }
+}
+
+/** Qué decirle al lector de un fallo al cargar o usar una red. */
+export function networkFailure(problem) {
+  if (problem instanceof ReaderError || problem.code) return problem.message;
+  return `No se pudo poner en marcha la red: ${problem.message}. Vuelve a intentarlo o recarga la página.`;
+}
+
+/** Una probabilidad como porcentaje; nunca dice 0 ni 100, que no lo son. */
+export function formatProbability(value) {
+  if (value < 0.0005) return `<${formatPercent(0.001, 1)}`;
+  if (value > 0.9995) return `>${formatPercent(0.999, 1)}`;
+  return formatPercent(value, 1);
+}
+
+/** Posición del mayor de unos valores. */
+export const largest = (values) => values.reduce((best, value, index) => (value > values[best] ? index : best), 0);
+
+export function decodeBase64(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+
+const IMAGE_SIDE = 32;
+
+/** Las imágenes de la tira, como las mira la red: RGB, con el borde negro que las lleva de 28 a 32. */
+export function decodeStrip({ pixels, labels, stored }) {
+  const bytes = decodeBase64(pixels);
+  const border = (IMAGE_SIDE - stored) / 2;
+  return labels.map((label, image) => {
+    const values = new Uint8Array(IMAGE_SIDE * IMAGE_SIDE * 3);
+    for (let y = 0; y < stored; y += 1)
+      for (let x = 0; x < stored; x += 1) {
+        const at = 3 * ((y + border) * IMAGE_SIDE + x + border);
+        values.fill(bytes[(image * stored + y) * stored + x], at, at + 3);
+      }
+    return values;
+  });
+}
+
+/** Pinta una imagen de 32×32 en RGB en un lienzo de ese tamaño. */
+export function paintImage(canvas, values) {
+  const painter = canvas.getContext("2d");
+  const image = painter.createImageData(IMAGE_SIDE, IMAGE_SIDE);
+  for (let i = 0; i < IMAGE_SIDE * IMAGE_SIDE; i += 1) {
+    image.data.set(values.subarray(3 * i, 3 * i + 3), 4 * i);
+    image.data[4 * i + 3] = 255;
+  }
+  painter.putImageData(image, 0, 0);
+}
+
+/**
+ * Tira de imágenes para elegir una, con el ratón o con las flechas. `nameOf(i)` da su nombre y `right[i]`, si la red acierta.
+ * Devuelve { element, set(elegida) }.
+ */
+export function imageStrip({ images, label, nameOf, right, onPick }) {
+  const thumbs = images.map((values, image) => {
+    const canvas = h("canvas", { width: IMAGE_SIDE, height: IMAGE_SIDE, "aria-hidden": "true" });
+    paintImage(canvas, values);
+    return h(
+      "button",
+      {
+        type: "button",
+        role: "radio",
+        class: "c-thumb" + (right[image] ? "" : " c-wrong"),
+        "aria-label": nameOf(image),
+        click: () => onPick(image),
+      },
+      canvas,
+      h("span", { class: "c-mark", "aria-hidden": "true" }, right[image] ? "✓" : "✗"),
+    );
+  });
+  const element = h("div", { class: "c-strip", role: "radiogroup", "aria-label": label }, ...thumbs);
+  arrowKeys(element, {
+    count: thumbs.length,
+    current: () => thumbs.findIndex((thumb) => thumb.getAttribute("aria-checked") === "true"),
+    onMove(image) {
+      onPick(image);
+      thumbs[image].focus();
+    },
+  });
+  return { element, set: (picked) => checkOne(thumbs, picked) };
+}
+
+/** Deja marcado uno de los botones de un grupo; solo a ese se llega con el tabulador. */
+export function checkOne(buttons, picked) {
+  buttons.forEach((element, index) => {
+    element.setAttribute("aria-checked", String(index === picked));
+    element.tabIndex = index === picked ? 0 : -1;
+  });
+}
+
+/** Las flechas, Inicio y Fin recorren los `count` botones de un grupo y llaman a `onMove(posición)`. */
+export function arrowKeys(element, { count, current, onMove }) {
+  const steps = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1, Home: -Infinity, End: Infinity };
+  element.addEventListener("keydown", (event) => {
+    if (!steps[event.key] || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    onMove(Math.max(0, Math.min(count - 1, current() + steps[event.key])));
+  });
+}
+
 // --- La dirección de la página -------------------------------------------------------------------------------
 // #LayerCalculator=…&ThresholdExplorer=…  Cada control lee y escribe solo su clave; lo demás se respeta.
 

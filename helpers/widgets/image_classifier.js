@@ -4,7 +4,23 @@
 // que es la misma. Una foto se recorta en cuadrado y se reduce a 32×32 promediando el área de cada píxel; lo que se
 // enseña y lo que mira la red es el mismo array. `image_classifier.py` hace la misma reducción y una prueba las compara.
 
-import { button, formatInteger, formatNumber, formatPercent, h, setText } from "./base.js";
+import {
+  button,
+  decodeBase64,
+  decodeStrip,
+  formatInteger,
+  formatNumber,
+  formatPercent,
+  formatProbability,
+  h,
+  imageStrip,
+  largest,
+  networkFailure,
+  paintImage,
+  ReaderError,
+  RecordedNetwork,
+  setText,
+} from "./base.js";
 
 const SIDE = 32;
 const CLOTHES = "ropa";
@@ -148,9 +164,6 @@ function inspectJpeg(view) {
   return null;
 }
 
-/** Un fallo que se le explica al lector tal cual. */
-class ReaderError extends Error {}
-
 function checkPixels({ width, height }, name) {
   if (width * height > MAXIMUM_PIXELS)
     throw new ReaderError(
@@ -210,7 +223,7 @@ async function readPhoto(blob, name) {
   }
 }
 
-// --- Una red en su Worker ------------------------------------------------------------------------------------
+// --- Textos --------------------------------------------------------------------------------------------------
 
 const CAT = { description: "Foto de un gato atigrado, de cerca", truth: "Es un gato." };
 const MESSAGES = {
@@ -219,112 +232,9 @@ const MESSAGES = {
     "de la ropa se ve la respuesta guardada.",
 };
 
-/** Una red registrada. Se carga la primera vez que se le pregunta; si falla, la siguiente pregunta vuelve a intentarlo. */
-class Network {
-  constructor(loadScript, info) {
-    this.info = info;
-    this.loadScript = loadScript;
-    this.opening = null;
-    this.waiting = new Map();
-    this.asked = 0;
-  }
-
-  get loaded() {
-    return this.ready === true;
-  }
-
-  async open() {
-    this.opening ??= this.#open().catch((error) => {
-      this.opening = null;
-      this.close();
-      throw error;
-    });
-    return this.opening;
-  }
-
-  async #open() {
-    const [source, file] = await Promise.all([this.loadScript("motor"), this.loadScript(this.info.file)]);
-    const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-    this.worker = new Worker(address);
-    await new Promise((done, failed) => {
-      this.worker.onerror = (event) => {
-        event.preventDefault();
-        failed(new Error("el motor no arranca"));
-      };
-      this.worker.onmessage = ({ data }) => this.#receive(data, done, failed);
-      this.worker.postMessage({ type: "build", file, label: this.info.file, batchSize: 1 });
-    }).finally(() => URL.revokeObjectURL(address));
-    this.ready = true;
-  }
-
-  #receive(message, done, failed) {
-    if (message.type === "ready") return done();
-    const error = message.type === "error" && new ReaderError(MESSAGES[message.code] ?? message.message);
-    if (message.id === undefined) return failed(error);
-    const [answer, refuse] = this.waiting.get(message.id) ?? [];
-    this.waiting.delete(message.id);
-    return error ? refuse?.(error) : answer?.(message);
-  }
-
-  /** Lo que dice de una imagen: { probabilities, milliseconds }. */
-  async classify(pixels) {
-    await this.open();
-    const id = (this.asked += 1);
-    return new Promise((...both) => {
-      this.waiting.set(id, both);
-      this.worker.postMessage({ type: "infer", id, images: pixels });
-    });
-  }
-
-  close() {
-    this.worker?.terminate();
-    this.worker = null;
-    this.ready = false;
-  }
-}
-
-// --- Números -------------------------------------------------------------------------------------------------
-
-/** Una probabilidad como porcentaje; nunca dice 0 ni 100, que no lo son. */
-function formatProbability(value) {
-  if (value < 0.0005) return `<${formatPercent(0.001, 1)}`;
-  if (value > 0.9995) return `>${formatPercent(0.999, 1)}`;
-  return formatPercent(value, 1);
-}
-
 const lower = (label) => label[0].toLowerCase() + label.slice(1);
-const largest = (values) => values.reduce((best, value, index) => (value > values[best] ? index : best), 0);
 
 // --- La interfaz ---------------------------------------------------------------------------------------------
-
-function decodeBase64(text) {
-  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-}
-
-/** Las imágenes de la tira, como las mira la red: RGB, con el borde negro que las lleva de 28 a 32. */
-function decodeStrip({ pixels, labels, stored }) {
-  const bytes = decodeBase64(pixels);
-  const border = (SIDE - stored) / 2;
-  return labels.map((label, image) => {
-    const values = new Uint8Array(SIDE * SIDE * 3);
-    for (let y = 0; y < stored; y += 1)
-      for (let x = 0; x < stored; x += 1) {
-        const at = 3 * ((y + border) * SIDE + x + border);
-        values.fill(bytes[(image * stored + y) * stored + x], at, at + 3);
-      }
-    return values;
-  });
-}
-
-function paintPixels(canvas, values) {
-  const painter = canvas.getContext("2d");
-  const image = painter.createImageData(SIDE, SIDE);
-  for (let i = 0; i < SIDE * SIDE; i += 1) {
-    image.data.set(values.subarray(3 * i, 3 * i + 3), 4 * i);
-    image.data[4 * i + 3] = 255;
-  }
-  painter.putImageData(image, 0, 0);
-}
 
 /** Tabla con las clases y, por cada red, su barra y su número. */
 function resultTable(classNames, networks) {
@@ -354,7 +264,7 @@ function resultTable(classNames, networks) {
 function mount(context) {
   const { data } = context;
   const strip = decodeStrip(data.strip);
-  const makeNetwork = (info) => new Network(context.loadScript, info);
+  const makeNetwork = (info) => new RecordedNetwork(context.loadScript, info, { messages: MESSAGES });
   const clothesNetwork = makeNetwork(data.clothes);
   const photoNetworks = data.photos.map(makeNetwork);
   let asked = false; // nada se descarga hasta que el lector hace algo
@@ -376,38 +286,19 @@ function mount(context) {
   // La tira.
   const names = data.clothes.classNames;
   const right = data.strip.labels.map((label, image) => largest(data.strip.probabilities[image]) === label);
-  const thumbs = strip.map((values, image) => {
-    const canvas = h("canvas", { width: SIDE, height: SIDE, "aria-hidden": "true" });
-    paintPixels(canvas, values);
-    const verdict = right[image] ? "la red acierta" : "la red falla";
-    const element = h(
-      "button",
-      {
-        type: "button",
-        role: "radio",
-        class: "ic-thumb" + (right[image] ? "" : " ic-wrong"),
-        "aria-label": `${image + 1}: ${names[data.strip.labels[image]]}; ${verdict}`,
-        click: () => change({ image }),
-      },
-      canvas,
-      h("span", { class: "ic-mark", "aria-hidden": "true" }, right[image] ? "✓" : "✗"),
-    );
-    return element;
+  const images = imageStrip({
+    images: strip,
+    label: "Imágenes de prueba",
+    nameOf: (image) => `${image + 1}: ${names[data.strip.labels[image]]}; ${right[image] ? "la red acierta" : "la red falla"}`,
+    right,
+    onPick: (image) => change({ image }),
   });
-  const stripBox = h("div", { class: "ic-strip", role: "radiogroup", "aria-label": "Imágenes de prueba" }, ...thumbs);
-  const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1, Home: -thumbs.length, End: thumbs.length };
-  stripBox.addEventListener("keydown", (event) => {
-    if (!STEPS[event.key] || event.ctrlKey || event.altKey || event.metaKey) return;
-    event.preventDefault();
-    const image = Math.max(0, Math.min(thumbs.length - 1, context.state.image + STEPS[event.key]));
-    change({ image });
-    thumbs[image].focus();
-  });
+  const stripBox = images.element;
   const count = right.filter(Boolean).length;
   const stripNote = h(
     "p",
     { class: "ic-small" },
-    `Las ${thumbs.length} primeras imágenes de prueba, sin escoger: la red acierta ${count} (✓) y falla ${thumbs.length - count} (✗). En las ` +
+    `Las ${strip.length} primeras imágenes de prueba, sin escoger: la red acierta ${count} (✓) y falla ${strip.length - count} (✗). En las ` +
       `${formatInteger(data.clothes.count)} de prueba acierta el ${formatPercent(data.clothes.accuracy)}.`,
   );
 
@@ -454,11 +345,6 @@ function mount(context) {
 
   const size = (networks) => formatNumber(networks.reduce((sum, { info }) => sum + info.kilobytes, 0), 0) + "\u202fKB";
 
-  function failure(problem) {
-    if (problem instanceof ReaderError || problem.code) return problem.message;
-    return `No se pudo poner en marcha la red: ${problem.message}. Vuelve a intentarlo o recarga la página.`;
-  }
-
   /** Pregunta a cada red y avisa con cada respuesta. Devuelve las que llegan, o null si ya no hacen falta. */
   async function ask(networks, pixels, show) {
     const mine = (turn += 1);
@@ -467,11 +353,11 @@ function mount(context) {
     const answers = await Promise.all(
       networks.map(async (network, column) => {
         try {
-          const answer = await network.classify(pixels);
+          const answer = await network.infer(pixels);
           if (mine === turn) show(column, answer.probabilities);
           return answer;
         } catch (problem) {
-          if (mine === turn) complain(failure(problem));
+          if (mine === turn) complain(networkFailure(problem));
           return null;
         }
       }),
@@ -540,7 +426,7 @@ function mount(context) {
     } catch (problem) {
       if (mine !== reading) return;
       setText(status, "");
-      complain(failure(problem));
+      complain(networkFailure(problem));
     } finally {
       input.value = ""; // elegir otra vez la misma también cuenta
     }
@@ -551,7 +437,7 @@ function mount(context) {
   function showPhoto() {
     preview.replaceChildren(photo.preview);
     preview.setAttribute("aria-label", photo.description);
-    paintPixels(seen, photo.pixels);
+    paintImage(seen, photo.pixels);
     setText(photoNote, `La foto mide ${photo.size.map(formatInteger).join("×")}. ${photo.note}`.trim());
   }
 
@@ -592,16 +478,13 @@ function mount(context) {
     tabs.forEach(({ view, element }) => element.setAttribute("aria-pressed", String(view === state.view)));
     for (const element of [stripBox, stripNote, clothesTable.element]) element.hidden = !clothes;
     for (const element of [dropZone, previewBox, photoTable.element, photoNote]) element.hidden = clothes;
-    thumbs.forEach((thumb, image) => {
-      thumb.setAttribute("aria-checked", String(image === state.image));
-      thumb.tabIndex = image === state.image ? 0 : -1;
-    });
+    images.set(state.image);
     const key = clothes ? `${state.image} ${asked}` : PHOTO;
     if (key === painted) return;
     painted = key;
     complain("");
     if (clothes) {
-      paintPixels(seen, strip[state.image]);
+      paintImage(seen, strip[state.image]);
       seen.setAttribute("aria-label", `Imagen de prueba ${state.image + 1}: ${names[data.strip.labels[state.image]]}`);
       setText(
         warning,
@@ -635,16 +518,8 @@ function mount(context) {
 const css = `
 .control .ic-tabs { margin-bottom: 0.6rem; }
 .control .ic-tab[aria-pressed="true"] { border-color: var(--c-accent); background: var(--c-accent); color: var(--c-on-accent); }
-.control .ic-strip { display: grid; grid-template-columns: repeat(12, minmax(44px, 1fr)); gap: 4px; }
-.control .ic-thumb { position: relative; display: block; min-width: 44px; min-height: 44px; padding: 0; overflow: hidden; border: 2px solid transparent;
-  border-radius: 0.25rem; background: #000; cursor: pointer; aspect-ratio: 1; }
-.control .ic-thumb canvas { display: block; width: 100%; height: 100%; }
-.control .ic-thumb[aria-checked="true"] { border-color: var(--c-accent); box-shadow: 0 0 0 2px var(--c-accent); }
-.control .ic-mark { position: absolute; right: 0; bottom: 0; padding: 0 0.2rem; border-radius: 0.25rem 0 0 0; background: #fff; color: #00513c;
-  font-size: 0.75rem; font-weight: 700; line-height: 1.25; }
-.control .ic-wrong .ic-mark { color: #a33b00; background: #ffe3d1; }
 .control .ic-small { color: var(--c-muted); font-size: 0.9rem; }
-.control .ic-strip + .ic-small { margin: 0.4rem 0 0; }
+.control .c-strip + .ic-small { margin: 0.4rem 0 0; }
 .control .ic-drop { padding: 0.6rem; border: 2px dashed var(--c-edge); border-radius: 0.4rem; }
 .control .ic-drop .ic-small { margin-top: 0.4rem; }
 .control .ic-over .ic-drop { border-color: var(--c-accent); background: var(--c-accent-soft); }
@@ -672,15 +547,6 @@ const css = `
 .control .ic-best { font-weight: 700; }
 .control .ic-best .ic-bar { background: var(--c-accent); }
 .control .ic-warning { margin-top: 0.7rem; padding: 0.4rem 0.7rem; border-left: 0.25rem solid var(--c-accent); background: var(--c-accent-soft); font-size: 0.95rem; }
-@container (max-width: 40rem) {
-  .control .ic-strip { grid-template-columns: repeat(8, minmax(44px, 1fr)); }
-}
-@container (max-width: 26rem) {
-  .control .ic-strip { grid-template-columns: repeat(6, minmax(44px, 1fr)); }
-}
-@container (max-width: 18rem) {
-  .control .ic-strip { grid-template-columns: repeat(auto-fill, minmax(44px, 1fr)); }
-}
 @container (max-width: 34rem) {
   .control .ic-photo, .control .ic-result { grid-template-columns: minmax(0, 1fr); gap: 0.6rem; }
   .control .ic-pictures { grid-template-columns: repeat(2, minmax(0, 9rem)); }
