@@ -20,12 +20,14 @@ import importlib
 import inspect
 import json
 import re
+import struct
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import traitlets
 
 from helpers.formats import format_integer
@@ -39,8 +41,10 @@ __all__ = [
     "find_control",
     "format_bytes",
     "format_integer",
+    "format_probability",
     "page_script",
     "stylesheet",
+    "svg_bitmap",
     "svg_picture",
 ]
 
@@ -60,6 +64,15 @@ def format_bytes(count: int) -> str:
             whole, fraction = divmod(scaled, 10**decimals)
             return f"{format_integer(whole)}.{fraction:0{decimals}d}\u202f{unit}"
     return f"{format_integer(count)}\u202fB"
+
+
+def format_probability(value: float) -> str:
+    """Una probabilidad como porcentaje, igual que en la página; nunca dice 0 ni 100, que no lo son."""
+    if value < 0.0005:
+        return "<0.1\u202f%"
+    if value > 0.9995:
+        return ">99.9\u202f%"
+    return f"{100 * value:.1f}\u202f%"
 
 
 # --- La figura fija ------------------------------------------------------------------------------------------
@@ -108,6 +121,26 @@ def svg_text(x: float, y: float, text: str, **attributes: Any) -> str:
 def svg_rect(x: float, y: float, width: float, height: float, **attributes: Any) -> str:
     """Un rectángulo del dibujo."""
     return f'<rect x="{x:g}" y="{y:g}" width="{width:.5g}" height="{height:g}"{_attributes(attributes)}/>'
+
+
+def svg_bitmap(x: float, y: float, size: float, image: np.ndarray) -> str:
+    """Una imagen (alto, ancho, 3) uint8 dentro del dibujo, con sus píxeles a la vista.
+
+    Va en BMP, que no se comprime: sale igual con cualquier zlib.
+    """
+    height, width = image.shape[:2]
+    padding = -3 * width % 4  # cada fila de un BMP ocupa un múltiplo de cuatro bytes
+    rows = np.pad(
+        image[::-1, :, ::-1].reshape(height, -1), ((0, 0), (0, padding))
+    ).tobytes()  # de abajo arriba, en BGR
+    start = 14 + 40
+    header = struct.pack("<2sIHHI", b"BM", start + len(rows), 0, 0, start)
+    header += struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, len(rows), 2835, 2835, 0, 0)
+    encoded = base64.b64encode(header + rows).decode("ascii")
+    return (
+        f'<image x="{x:g}" y="{y:g}" width="{size:g}" height="{size:g}" style="image-rendering:pixelated" '
+        f'href="data:image/bmp;base64,{encoded}"/>'
+    )
 
 
 def _attributes(attributes: Mapping[str, Any]) -> str:

@@ -8,7 +8,6 @@ la página se hace igual.
 import base64
 import functools
 import json
-import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,16 @@ import numpy as np
 
 from helpers.engine import describe_cnn, describe_compact_cnn
 from helpers.experiments.records import RESULTS
-from helpers.widgets.base import Control, Picture, engine_script, svg_picture, svg_rect, svg_text
+from helpers.widgets.base import (
+    Control,
+    Picture,
+    engine_script,
+    format_probability,
+    svg_bitmap,
+    svg_picture,
+    svg_rect,
+    svg_text,
+)
 
 __all__ = ["CLOTHES_NETWORK", "PHOTO_NETWORKS", "ImageClassifier", "RecordedNetwork", "reduce_photo"]
 
@@ -171,6 +179,19 @@ def load_strip() -> Strip:
     )
 
 
+def strip_data() -> dict[str, Any]:
+    """La tira, como la lee `decodeStrip` de base.js: sin su borde negro, que es siempre el mismo."""
+    strip = load_strip()
+    border = (SIDE - STORED) // 2
+    stored = strip.images[:, border:-border, border:-border, 0]
+    return {
+        "stored": STORED,
+        "pixels": base64.b64encode(stored.tobytes()).decode("ascii"),
+        "labels": strip.labels.tolist(),
+        "probabilities": [[round(float(p), 5) for p in row] for row in strip.probabilities],
+    }
+
+
 # --- El control ----------------------------------------------------------------------------------------------
 
 
@@ -208,16 +229,8 @@ class ImageClassifier(Control):
     @classmethod
     def data(cls) -> Mapping[str, Any]:
         """La tira con sus respuestas guardadas, la foto de prueba y lo que se sabe de cada red."""
-        strip = load_strip()
-        border = (SIDE - STORED) // 2
-        stored = strip.images[:, border:-border, border:-border, 0]
         return {
-            "strip": {
-                "stored": STORED,
-                "pixels": base64.b64encode(stored.tobytes()).decode("ascii"),
-                "labels": strip.labels.tolist(),
-                "probabilities": [[round(float(p), 5) for p in row] for row in strip.probabilities],
-            },
+            "strip": strip_data(),
             "cat": base64.b64encode(CAT.read_bytes()).decode("ascii"),
             "clothes": CLOTHES_NETWORK.about(),
             "photos": [network.about() for network in PHOTO_NETWORKS],
@@ -261,7 +274,7 @@ class ImageClassifier(Control):
         best = int(probabilities.argmax())
         parts = [
             svg_text(16, 26, f"La red ve {SIDE}×{SIDE}", font_weight=600),
-            _bitmap(16, 40, 192, strip.images[place]),
+            svg_bitmap(16, 40, 192, strip.images[place]),
             svg_text(240, 26, "Probabilidad de cada clase", font_weight=600),
         ]
         for k, (name, probability) in enumerate(zip(names, probabilities, strict=True)):
@@ -285,9 +298,9 @@ class ImageClassifier(Control):
         pixels = np.asarray(Image.open(CAT).convert("RGB"))
         parts = [
             svg_text(16, 26, "La foto, recortada", font_weight=600),
-            _bitmap(16, 40, 192, reduce_photo(pixels, 192)),
+            svg_bitmap(16, 40, 192, reduce_photo(pixels, 192)),
             svg_text(240, 26, f"La red ve {SIDE}×{SIDE}", font_weight=600),
-            _bitmap(240, 40, 192, reduce_photo(pixels)),
+            svg_bitmap(240, 40, 192, reduce_photo(pixels)),
         ]
         alt = (
             f"Foto de un gato atigrado, de cerca, y la misma con {SIDE}×{SIDE} píxeles: se reconoce todavía."
@@ -300,26 +313,3 @@ class ImageClassifier(Control):
         names = CLOTHES_NETWORK.class_names()
         best = int(strip.probabilities[place].argmax())
         return names[strip.labels[place]], names[best], float(strip.probabilities[place][best])
-
-
-def format_probability(value: float) -> str:
-    """Una probabilidad como porcentaje, igual que en la página; nunca dice 0 ni 100, que no lo son."""
-    if value < 0.0005:
-        return "<0.1\u202f%"
-    if value > 0.9995:
-        return ">99.9\u202f%"
-    return f"{100 * value:.1f}\u202f%"
-
-
-def _bitmap(x: float, y: float, size: float, image: np.ndarray) -> str:
-    """Una imagen (alto, ancho, 3) dentro del dibujo. En BMP, que no se comprime: sale igual con cualquier zlib."""
-    height, width = image.shape[:2]
-    rows = np.ascontiguousarray(image[::-1, :, ::-1]).tobytes()  # de abajo arriba, y en azul, verde y rojo
-    start = 14 + 40
-    header = struct.pack("<2sIHHI", b"BM", start + len(rows), 0, 0, start)
-    header += struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, len(rows), 2835, 2835, 0, 0)
-    encoded = base64.b64encode(header + rows).decode("ascii")
-    return (
-        f'<image x="{x:g}" y="{y:g}" width="{size:g}" height="{size:g}" style="image-rendering:pixelated" '
-        f'href="data:image/bmp;base64,{encoded}"/>'
-    )
