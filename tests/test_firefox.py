@@ -1,6 +1,7 @@
 """Los controles y el motor en Firefox: se montan, responden al teclado, callan en la consola y no piden nada fuera."""
 
 import json
+import re
 import shutil
 import subprocess
 
@@ -10,8 +11,10 @@ import pytest
 from built_book import ROOT, serve
 from control_pages import STATIC_PAGE
 from control_registry import chapters, move_by_keyboard, placements, wait, wait_mounted
+from test_training_lab import EPOCHS, KERAS_ACCURACY
 
 from helpers.engine import describe_cnn, worker_source
+from helpers.widgets.training_lab import DEFAULT
 
 
 def browser_test(function):
@@ -74,6 +77,35 @@ def test_the_engine_trains_in_a_worker(driver, tmp_path, origin, tiny_dataset):
         )
         assert driver.faults == []
     assert len(found) == 6 and found[-1] < found[0] < 4, found
+
+
+@browser_test
+@pytest.mark.parametrize("origin", ["http", "disco"])
+def test_the_laboratory_of_the_chapter_learns_as_keras_does(driver, book, server, origin):
+    """En la página de verdad, sin red y con el teclado: tres épocas, y la exactitud de validación que da Keras."""
+    site = server if origin == "http" else book.site.as_uri()
+    place = next(place for place in placements() if place.name == "TrainingLab")
+    choices = "_".join(
+        str(int(value) if isinstance(value, bool) else value)
+        for value in {**DEFAULT, "epochs": EPOCHS}.values()
+    )
+    driver.open(f"{site}/{place.page}#TrainingLab={choices}", base=site)
+    wait_mounted(driver, len([other for other in placements() if other.chapter == place.chapter]))
+    driver.run("() => document.querySelector('.tl-fields input').focus()")
+    for _ in range(60):
+        if driver.run("() => document.activeElement.classList.contains('tl-start')"):
+            break
+        driver.press("Tab")
+    driver.press("Enter")
+    status = lambda: driver.run("() => document.querySelector('.tl-status').textContent")  # noqa: E731
+    ended = lambda: (text := status()).startswith(("Terminado", "Entrenamiento interrumpido")) and text  # noqa: E731
+    text = wait(ended, "el laboratorio no termina", seconds=180)
+    epoch, accuracy = re.match(
+        rf"Terminado\. Época (\d) de {EPOCHS}: .*; en validación, (\d\.\d+)", text
+    ).groups()
+    print(f"Firefox, {origin}: {text}")
+    assert int(epoch) == EPOCHS and min(KERAS_ACCURACY) <= float(accuracy) <= max(KERAS_ACCURACY)
+    assert driver.faults == []
 
 
 @browser_test
