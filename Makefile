@@ -13,6 +13,8 @@ BUSCA_PYTHON := for p in python3 python3.13 python3.12 python3.11 python3.10; do
 PYTHON ?= $(shell $(BUSCA_PYTHON))
 INSTALA := $(PY) -m pip install --quiet --disable-pip-version-check -c requirements.lock
 PAGINA := _build/html/index.html
+# Dos pruebas a la vez, y las de un mismo archivo en el mismo proceso: comparten el libro construido y el navegador.
+A_LA_VEZ := -n 2 --dist loadfile
 # Lo que también debe funcionar con las versiones de Colab: el paquete, sin el libro ni sus herramientas.
 PRUEBAS_COLAB := $(foreach modulo,data models augmentation training evaluation plots training_panel experiments,tests/test_$(modulo).py)
 
@@ -22,8 +24,8 @@ libro: entorno-libro  ## Construye el libro en _build/html (es lo que hace `make
 
 test: entorno  ## Pruebas: paquete, libro, páginas en Chromium y todos los cuadernos
 	tests/navegadores.sh chromium
-	$(PY) -m pytest -m "not completo"
-	$(PY) -m pytest -p no:cacheprovider --nbval --nbval-sanitize-with tests/nbval-sanear.cfg book
+	$(PY) -m pytest -m "not completo" $(A_LA_VEZ)
+	$(PY) -m pytest -p no:cacheprovider --nbval --nbval-sanitize-with tests/nbval-sanear.cfg book $(A_LA_VEZ)
 
 test-full: test entorno-colab entorno-motor  ## Lo anterior y además Firefox, JupyterLab, las versiones de Colab y el motor recompilado
 	tests/navegadores.sh chromium firefox
