@@ -158,15 +158,34 @@ def read_history(page):
     return {name: [float(row[name]) for row in rows] for name in rows[0]}
 
 
-# Lo que la página tiene ocupado su hilo, según el propio Chromium (tareas de más de 50 ms). Esperar entre dos temporizadores
-# mediría además a los otros procesos del equipo.
-WATCH_STALLS = """() => {
-  globalThis.longest = 0;
-  globalThis.observer = new PerformanceObserver((list) => {
-    for (const { duration } of list.getEntries()) longest = Math.max(longest, duration);
-  });
-  observer.observe({ type: "longtask" });
-}"""
+MAX_STALL_MS = 100
+
+
+@contextlib.contextmanager
+def main_thread_tasks(browser, page):
+    """Da una lista que al salir lleva las tareas del hilo de la página, de mayor a menor: (ms de procesador, ms de reloj).
+
+    El parón que una página impone es el tiempo de procesador de su tarea más larga. Entre dos temporizadores, o en el reloj,
+    cabe además lo que los otros procesos del equipo la hacen esperar, y esa espera no es de la página: con el procesador no hay
+    que repetir la medida hasta que salga bien.
+    """
+    tasks = []
+    browser.start_tracing(page=page, categories=["toplevel", "devtools.timeline", "__metadata"])
+    yield tasks
+    events = json.loads(browser.stop_tracing())["traceEvents"]
+    main = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
+    }
+    tasks += sorted(
+        (
+            (event["tdur"] / 1000, event["dur"] / 1000)
+            for event in events
+            if "tdur" in event and (event["pid"], event["tid"]) in main
+        ),
+        reverse=True,
+    )
 
 
 @browser_test
@@ -175,21 +194,32 @@ def test_three_epochs_learn_as_keras_does_without_stalling(browser, folder, plac
     with contextlib.ExitStack() as stack:
         site = folder.as_uri() if place == "disco" else stack.enter_context(serve(folder))
         page = stack.enter_context(laboratory(browser, site.rstrip("/"), {"epochs": EPOCHS}))
-        # Con el equipo ocupado, Chromium cuenta también lo que espera a que le toque el procesador. Lo que pone la página está
-        # en todos los intentos, así que vale el menor.
-        stalls = []
-        while not stalls or (min(stalls) >= 100 and len(stalls) < 3):
-            page.evaluate(WATCH_STALLS)
+        with main_thread_tasks(browser, page) as tasks:
             train(page)
-            stalls.append(page.evaluate("observer.disconnect(), longest"))
-        stall = min(stalls)
+        (stall, clock), count = tasks[0], len(tasks)
         history = read_history(page)
         speed = page.locator(".tl-speed").text_content()
-        print(f"{place}: validación {history['val_accuracy']}, parones {stalls} ms, {speed}")
+        print(
+            f"{place}: validación {history['val_accuracy']}, {speed}; {count} tareas del hilo de la página, "
+            f"la mayor de {stall:.0f} ms de procesador ({clock:.0f} de reloj)"
+        )
         assert history["epoch"] == [1, 2, 3] and history["loss"][0] > history["loss"][-1]
         assert min(KERAS_ACCURACY) <= history["val_accuracy"][-1] <= max(KERAS_ACCURACY)
-        assert stall < 100
+        assert count > 50 and stall < MAX_STALL_MS
         assert page.locator(".tl-filters").get_attribute("aria-label").startswith("Los 32 filtros")
+
+
+@browser_test
+def test_a_stall_is_noticed(browser, folder):
+    with laboratory(browser, folder.as_uri()) as page, main_thread_tasks(browser, page) as tasks:
+        page.evaluate(
+            """() => new Promise((done) => setTimeout(() => {
+              const until = performance.now() + 300;
+              while (performance.now() < until);
+              done();
+            }))"""
+        )
+    assert tasks[0][1] >= 300 and tasks[0][0] > MAX_STALL_MS
 
 
 @browser_test
@@ -314,6 +344,30 @@ def test_a_damaged_sample_is_named(browser, tmp_path):
 
 
 @browser_test
+def test_running_out_of_memory_is_told(browser, folder):
+    """Ninguna red de los campos llena la memoria de un ordenador: se le pide al motor otra que no cabe."""
+    with laboratory(browser, folder.as_uri()) as page:
+        page.evaluate(
+            """() => {
+              const { postMessage } = Worker.prototype;
+              Worker.prototype.postMessage = function (message, ...rest) {
+                if (message.type === "build") {
+                  message.batchSize = 4096;
+                  message.description.layers.filter((l) => l.filters).forEach((l) => { l.filters = 512; });
+                }
+                return postMessage.call(this, message, ...rest);
+              };
+            }"""
+        )
+        train(page, "Entrenamiento interrumpido")
+        told = page.locator(".tl-error").text_content()
+        assert told.startswith("No hay memoria para esta red con lotes de 4096. Usa menos filtros"), told
+        assert (
+            page.locator(".tl-start").text_content() == "Entrenar"
+        )  # se puede cambiar algo y probar otra vez
+
+
+@browser_test
 def test_without_simd_the_figure_stays(browser, folder):
     context = browser.new_context()
     with contextlib.closing(context):
@@ -366,13 +420,16 @@ def test_it_trains_on_the_readers_images_and_names_the_bad_ones(browser, folder,
         for number in range(20):
             (tmp_path / "fotos" / name / f"{number}.png").write_bytes(picture(color, number))
     (tmp_path / "fotos" / "rojo" / "rota.png").write_bytes(b"no es una imagen")
+    Image.new("RGB", (8000, 5000), "navy").save(tmp_path / "fotos" / "azul" / "enorme.png")
     with laboratory(
         browser, folder.as_uri(), {"epochs": 20, "batch": 8, "rate": 0.003, "filters1": 4, "filters2": 8}
     ) as page:
         page.get_by_text("Con tus imágenes").click()
         page.locator(".tl-folder").set_input_files(tmp_path / "fotos")
         wait_status(page, "Listas 40 imágenes de 2 clases: azul, rojo.")
-        assert "fotos/rojo/rota.png" in page.locator(".tl-status").text_content()
+        note = page.locator(".tl-status").text_content()
+        assert "«fotos/rojo/rota.png» no es una imagen que este navegador sepa abrir" in note
+        assert "«fotos/azul/enorme.png» tiene 40 megapíxeles y aquí caben hasta 36" in note
         train(page)
         assert read_history(page)["val_accuracy"][-1] == 1
         content = json.loads(downloaded(page, "Guardar pesos").read_text(encoding="utf-8"))

@@ -191,6 +191,7 @@ function prepareInWorker({ file, label, own, state }) {
 
 const MAXIMUM_IMAGES = 2000;
 const MAXIMUM_BYTES = 20 * 1024 ** 2;
+const MAXIMUM_PIXELS = 36e6; // abierta, una imagen ocupa cuatro bytes por píxel
 
 /** Un fallo que se le explica al lector tal cual. */
 class ReaderError extends Error {}
@@ -204,9 +205,17 @@ export function classOf(file) {
 }
 
 async function readPixels(file, canvas, painter) {
-  if (file.size > MAXIMUM_BYTES) throw new Error("demasiado grande");
-  const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
+  if (file.size > MAXIMUM_BYTES)
+    throw new ReaderError(`ocupa ${formatNumber(file.size / 1024 ** 2, 0)} MB y aquí caben hasta ${MAXIMUM_BYTES / 1024 ** 2}`);
+  let bitmap;
   try {
+    bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
+  } catch {
+    throw new ReaderError("no es una imagen que este navegador sepa abrir");
+  }
+  try {
+    const pixels = bitmap.width * bitmap.height;
+    if (pixels > MAXIMUM_PIXELS) throw new ReaderError(`tiene ${formatNumber(pixels / 1e6, 0)} megapíxeles y aquí caben hasta ${MAXIMUM_PIXELS / 1e6}`);
     const side = Math.min(bitmap.width, bitmap.height);
     painter.fillStyle = "#fff";
     painter.fillRect(0, 0, SIDE, SIDE);
@@ -238,15 +247,16 @@ async function readImages(files, progress) {
     }
     try {
       found.push([classOf(file), await readPixels(file, canvas, painter)]);
-    } catch {
-      bad.push(file.webkitRelativePath || file.name);
+    } catch (problem) {
+      bad.push(`«${file.webkitRelativePath || file.name}» ${problem.message}`);
     }
   }
   const counts = new Map();
   for (const [name] of found) counts.set(name, (counts.get(name) ?? 0) + 1);
   const classNames = [...counts.keys()].sort((one, other) => one.localeCompare(other, "es"));
-  const names = (all) => all.slice(0, 5).map((name) => `«${name}»`).join(", ") + (all.length > 5 ? ` y ${all.length - 5} más` : "");
-  const broken = bad.length ? `No se pudieron abrir ${names(bad)}.` : "";
+  const firstFive = (all, mark) => all.slice(0, 5).join(mark) + (all.length > 5 ? ` y ${all.length - 5} más` : "");
+  const names = (all) => firstFive(all.map((name) => `«${name}»`), ", ");
+  const broken = bad.length ? `Sin abrir: ${firstFive(bad, "; ")}.` : "";
   if (classNames.length < 2) throw new ReaderError(`Hacen falta al menos dos clases con imágenes, y hay ${classNames.length}. ${broken}`.trim());
   if (classNames.length > 20) throw new ReaderError(`Hay ${classNames.length} clases y aquí caben 20.`);
   const few = classNames.filter((name) => counts.get(name) < 5);
