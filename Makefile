@@ -24,6 +24,7 @@ libro: entorno-libro  ## Construye el libro en _build/html (es lo que hace `make
 
 test: entorno  ## Pruebas: paquete, libro, páginas en Chromium y todos los cuadernos
 	tests/navegadores.sh chromium
+	tests/hunspell.sh
 	$(PY) -m pytest -m "not completo" $(A_LA_VEZ)
 	$(PY) -m pytest -p no:cacheprovider --nbval --nbval-sanitize-with tests/nbval-sanear.cfg book $(A_LA_VEZ)
 
@@ -32,14 +33,14 @@ test-full: test entorno-colab entorno-motor  ## Lo anterior y además Firefox, J
 	$(PY) -m pytest -m completo
 	.venv-colab/bin/python -m pytest -p no:cacheprovider $(PRUEBAS_COLAB)
 
-lint: entorno  ## Estilo del código y forma normal de los cuadernos
+lint: entorno  ## Estilo del código, forma normal de los cuadernos y palabras: glosario, ortografía, primeras menciones y enlaces
+	tests/hunspell.sh
 	$(VENV)/bin/ruff check .
 	$(PY) -m helpers.notebooks comprobar
+	$(PY) -m helpers.prose_lint comprobar
 
-bench: entorno  ## Mide los capítulos (segundos y memoria), el motor frente a Keras y los controles, y dice qué se pasa
-	$(PY) -m benchmarks.chapters
-	$(PY) -m benchmarks.engine
-	$(PY) -m benchmarks.controls
+bench: entorno  ## Mide lo que el libro promete y dice qué no llega (PARTES="motor memoria …" para algunas)
+	$(PY) -m benchmarks $(PARTES)
 
 ejecutar: entorno  ## Vuelve a ejecutar los cuadernos y guarda sus salidas (CUADERNOS="book/datos.ipynb …" para algunos)
 	$(PY) -m helpers.notebooks ejecutar $(CUADERNOS)
