@@ -1,0 +1,211 @@
+"""Los ejercicios se corrigen solos: cada solución pasa, cada error conocido recibe su pista y nada hace fallar la celda."""
+
+import numpy as np
+import pytest
+
+from helpers.exercises import EXERCISES, check, personal
+from helpers.exercises.core import (
+    MODEL,
+    NUMBER,
+    RIGHT,
+    UNANSWERED,
+    UNUSABLE,
+    WRONG,
+    Exercise,
+    Question,
+    grade,
+)
+from helpers.models import describe_layers
+
+QUESTIONS = [(exercise, question) for exercise in EXERCISES.values() for question in exercise.questions]
+NAMES = [f"{exercise.id}-{question.name}" for exercise, question in QUESTIONS]
+MISTAKES = [(*pair, mistake) for pair in QUESTIONS for mistake in pair[1].mistakes]
+PEOPLE = [f"estudiante-{number}" for number in range(40)]
+ANA = ((40, 56, 3), (12, 56), 3)
+
+
+def example(question, answer):
+    return answer() if question.kind.lazy else answer
+
+
+def judge(exercise, question, answer):
+    verdicts = grade(exercise, {question.name: answer})
+    return next(verdict for verdict in verdicts if verdict.name == question.name)
+
+
+# --- Lo declarado --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("exercise", "question"), QUESTIONS, ids=NAMES)
+def test_the_answer_is_right_and_says_why(exercise, question):
+    verdict = judge(exercise, question, example(question, question.answer))
+    assert verdict.status == RIGHT, verdict.message
+    assert question.why in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("exercise", "question", "mistake"),
+    MISTAKES,
+    ids=[f"{e.id}-{q.name}-{m.hint[:20]}" for e, q, m in MISTAKES],
+)
+def test_each_known_mistake_gets_its_own_hint(exercise, question, mistake):
+    verdict = judge(exercise, question, example(question, mistake.answer))
+    assert verdict.status == WRONG, verdict.message
+    assert mistake.hint in verdict.message
+
+
+@pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
+def test_each_exercise_knows_three_mistakes(exercise):
+    hints = {mistake.hint for question in exercise.questions for mistake in question.mistakes}
+    assert len(hints) >= 3
+    for question in exercise.questions:
+        assert len({mistake.hint for mistake in question.mistakes}) == len(question.mistakes) >= 1
+
+
+@pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
+def test_unanswered_is_one_stable_line(exercise, capsys):
+    line = f"Ejercicio {exercise.id}: sin responder. Cambia cada … por tu respuesta y vuelve a ejecutar la celda.\n"
+    check(exercise.id)
+    check(exercise.id, **{question.name: ... for question in exercise.questions})
+    check(exercise.id, **{question.name: None for question in exercise.questions})
+    assert capsys.readouterr().out == 3 * line
+
+
+STRANGE = [
+    "",
+    "no sé",
+    True,
+    {"a": 1},
+    {1, 2},
+    [],
+    [[1], [1, 2]],
+    float("nan"),
+    1e400,
+    np.zeros((3, 3, 3)),
+    object(),
+    1j,
+    print,
+]
+
+
+@pytest.mark.parametrize(("exercise", "question"), QUESTIONS, ids=NAMES)
+def test_no_strange_answer_raises_or_is_right(exercise, question):
+    for answer in STRANGE:
+        verdict = judge(exercise, question, answer)
+        assert verdict.status in (WRONG, UNUSABLE), (answer, verdict)
+
+
+def test_every_chapter_has_four_exercises():
+    chapters = [exercise.chapter for exercise in EXERCISES.values()]
+    assert {chapter: chapters.count(chapter) >= 4 for chapter in chapters} == dict.fromkeys(chapters, True)
+
+
+# --- Lo que se lee -------------------------------------------------------------------------------------------
+
+
+def test_the_report_tells_each_part_apart(capsys):
+    check("datos-1", shape=(640, 480, 3), bytes_uint8=np.int64(921_600))
+    assert capsys.readouterr().out == (
+        "Ejercicio datos-1: 1 de 3.\n"
+        "  shape: todavía no. Has puesto el ancho delante. En NumPy y en Keras va primero el alto.\n"
+        "  bytes_uint8: correcto. 480 × 640 × 3 números, de un byte cada uno.\n"
+        "  bytes_float32: sin responder.\n"
+    )
+
+
+def test_an_unknown_error_points_to_the_section(capsys):
+    check("entrenamiento-3", weight=44)
+    assert capsys.readouterr().out == (
+        "Ejercicio entrenamiento-3: todavía no. Repasa «Un peso, un paso» y vuelve a hacer la cuenta.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "answers", "message"),
+    [
+        ("entrenamiento-3", {"weight": "0.946"}, "se espera un número, como 42 o 0.5, sin comillas"),
+        ("entrenamiento-3", {"weight": [0.946]}, "un solo número"),
+        ("arquitectura-5", {"sizes": {30, 34}}, "una tupla de enteros"),
+        ("arquitectura-5", {"sizes": (30.5, 34)}, "una tupla de enteros"),
+        ("convolucion-1", {"output": 12}, "has escrito uno solo"),
+        (
+            "convolucion-5",
+            {"learns": "relu"},
+            'una de estas palabras, entre comillas: "convolución", "agrupación"',
+        ),
+        ("aumento-2", {"config": {"rotation_range": 10}}, "una AugmentationConfig"),
+        ("aumento-4", {"function": 3}, "una función"),
+        ("aumento-4", {"function": lambda batch: 1 / 0}, "falló con ZeroDivisionError"),
+        ("arquitectura-7", {"network": 98_112}, "una red de Keras"),
+    ],
+)
+def test_an_unusable_answer_says_what_is_expected(name, answers, message, capsys):
+    check(name, **answers)
+    assert message in capsys.readouterr().out
+
+
+def test_words_do_not_mind_capitals_or_spaces():
+    assert grade(EXERCISES["datos-5"], {"split_by": " Planta "})[0].status == RIGHT
+
+
+def test_a_misspelt_exercise_or_question_says_which_there_are():
+    with pytest.raises(ValueError, match="No hay ningún ejercicio «datos-99». Hay: datos-1, datos-2"):
+        check("datos-99")
+    with pytest.raises(
+        TypeError, match="datos-3 no pregunta «pasos». Pregunta: steps, last_batch, cifar_steps"
+    ):
+        check("datos-3", pasos=188)
+
+
+def test_a_wrong_declaration_would_be_caught():
+    """La barrera falla con un error conocido que en realidad es la respuesta."""
+    question = Question("n", NUMBER, 2, "Dos.", ())
+    assert judge(Exercise("x-1", "x", "x", (question,)), question, 2.0).status == RIGHT
+    assert judge(Exercise("x-1", "x", "x", (question,)), question, 3).status == WRONG
+    assert judge(Exercise("x-1", "x", "x", (question,)), question, ...).status == UNANSWERED
+    assert MODEL.lazy
+
+
+# --- La red de cada estudiante -------------------------------------------------------------------------------
+
+
+def test_the_same_person_has_always_the_same_network():
+    assert personal(" Ana@Correo.es ") == personal("ana@correo.es")
+    mine = personal("ana@correo.es")
+    assert (mine.input_shape, mine.filters, mine.kernel_size) == ANA
+    assert len({personal(name).__str__().split("\n", 1)[1] for name in PEOPLE}) == len(PEOPLE)
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+def test_each_personal_answer_is_right_and_each_mistake_has_its_hint(name):
+    exercise = personal(name).exercise()
+    for question in exercise.questions:
+        assert judge(exercise, question, question.answer).status == RIGHT
+        assert len(question.mistakes) >= 3
+        for mistake in question.mistakes:
+            verdict = judge(exercise, question, mistake.answer)
+            assert verdict.status == WRONG and mistake.hint in verdict.message, (question.name, verdict)
+
+
+@pytest.mark.parametrize("name", PEOPLE[:4])
+def test_personal_answers_are_those_of_the_network_built_with_keras(name):
+    mine = personal(name)
+    rows = describe_layers(mine.build())
+    answers = {question.name: question.answer for question in mine.exercise().questions}
+    assert [row.output_shape for row in rows[:4]] == list(answers["shapes"])
+    assert [row.params for row in rows] == list(answers["params"])
+    assert rows[3].receptive_field == answers["receptive_field"]
+    assert sum(row.macs for row in rows) == answers["macs"]
+
+
+def test_personal_statement_and_report(capsys):
+    mine = personal("ana@correo.es")
+    assert str(mine).startswith("La red de ana@correo.es\n  entrada: ")
+    mine.check()
+    assert capsys.readouterr().out.startswith("Ejercicio personal: sin responder.")
+
+
+@pytest.mark.parametrize("text", ["", "  ", None, 42])
+def test_personal_needs_a_text(text):
+    with pytest.raises(ValueError, match="Escribe entre comillas tu correo"):
+        personal(text)
