@@ -10,7 +10,8 @@ Cuatro comprobaciones, que `make lint` y `make test` hacen enteras:
   prosa (celdas Markdown y páginas `.md`), en las cadenas y los comentarios de las celdas de código, en las cadenas de
   `helpers` (etiquetas, mensajes, controles, también los de JavaScript) y en sus docstrings.
 - **Ortografía.** La prosa y las docstrings pasan por hunspell con el diccionario de español de Debian. Se dan por
-  buenas las palabras de la columna inglesa del glosario y las de `book/prosa.toml`.
+  buenos los verbos con pronombre detrás (júzgala, fiarlo), las palabras de la columna inglesa del glosario y las de
+  `book/prosa.toml`.
 - **Primera mención.** En el orden de `_toc.yml`, un término no sale antes del capítulo que lo explica, según el
   glosario, salvo en un párrafo (o elemento de lista, o fila de tabla) que enlace al glosario o a ese capítulo. Basta
   con la primera vez; la portada, que enseña el libro entero, se mira aparte de los capítulos.
@@ -453,6 +454,18 @@ def find_misspelled(words: Iterable[str]) -> set[str]:
     return set(run.stdout.split())
 
 
+_PRONOUNS = re.compile(r"(?:me|te|se|nos)?(?:l[ae]s?|los?)|me|te|se|nos", re.IGNORECASE)
+_VERB = re.compile(r"\w+(?:[aei]|[aei]r|ndo|mos)", re.IGNORECASE)
+_UNACCENTED = str.maketrans("áéíóúÁÉÍÓÚ", "aeiouAEIOU")
+
+
+def without_pronouns(word: str) -> tuple[str, ...]:
+    """Las formas verbales que puede haber en una palabra con pronombres detrás: júzgala → juzga, fiarlo → fiar."""
+    cuts = [n for n in range(2, len(word) - 1) if _PRONOUNS.fullmatch(word[n:])]
+    verbs = (word[:n].translate(_UNACCENTED) for n in cuts)
+    return tuple(verb for verb in verbs if _VERB.fullmatch(verb))
+
+
 def _words(text: Text) -> list[tuple[str, int]]:
     visible = _HIDDEN_WORD.sub(_blank, text.text)
     return [(found.group(0), found.start()) for found in _WORD.finditer(visible) if len(found.group(0)) > 1]
@@ -476,6 +489,9 @@ def spelling_problems(
     allowed = set(allowed)
     english = {word.lower() for term in terms for name in term.english for word in _WORD.findall(name)}
     unknown = find_misspelled(first)
+    verbs = {word: without_pronouns(word) for word in unknown}
+    wrong_verbs = find_misspelled(verb for found in verbs.values() for verb in found)
+    unknown -= {word for word, found in verbs.items() if set(found) - wrong_verbs}
     problems = [
         Problem(where, f"«{word}» no está en el diccionario: corrígela o admítela en book/prosa.toml.")
         for word, where in first.items()

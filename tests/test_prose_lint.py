@@ -213,6 +213,13 @@ def test_allowed_words_and_english_names_pass():
     assert messages(spelling_problems([Text("a.md", "a.md", "prosa", "keras")], (), {"Keras"}))
 
 
+def test_verbs_with_pronouns_pass():
+    right = "Júzgala, ensáyalo, repítela y comprobémoslo sin fiarlo."
+    assert spelling_problems([Text("a.md", "a.md", "prosa", right)]) == []
+    assert prose_lint.without_pronouns("ventanas") == ()
+    assert len(spelling_problems([Text("a.md", "a.md", "prosa", "Jusgala y repitea.")])) == 2
+
+
 def test_an_allowed_word_that_nobody_uses_fails():
     found = messages(spelling_problems([Text("a.md", "a.md", "prosa", "Una red.")], (), {"zutano"}))
     assert found == ["book/prosa.toml: [[ortografia]] «zutano» no sale en ningún texto: sobra."]
