@@ -1,1 +1,1 @@
-"""Mediciones de `make bench`."""
+"""Mediciones de `make bench`: `python -m benchmarks [PARTE…]`."""

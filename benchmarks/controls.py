@@ -1,4 +1,4 @@
-"""Lo que tarda cada control del libro en pintar un cambio, y lo que pesa. `python -m benchmarks.controls`.
+"""Lo que tarda cada control del libro en pintar un cambio, y lo que pesa.
 
 Abre en Chromium cada control guardado en los cuadernos, mueve cada uno de sus campos entre dos valores y mide desde que el
 campo cambia hasta que el navegador ha pintado el resultado. Incluye la espera al siguiente fotograma (hasta 16 ms).
@@ -9,6 +9,7 @@ import json
 import re
 import statistics
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,10 +18,15 @@ sys.path.insert(0, str(ROOT / "tests"))
 from browsers import chromium  # noqa: E402  (está en la carpeta de las pruebas)
 from control_pages import STATIC_PAGE, opened  # noqa: E402
 
+from benchmarks.table import Figure, Measured  # noqa: E402
 from helpers.widgets import base  # noqa: E402
 
 MAX_MS, MAX_KB = 50, 300
-OUTPUT = ROOT / "_build" / "bench" / "controles.json"
+FIGURES = (
+    Figure("slowest", "el campo más lento de los controles, de moverlo a verlo", "ms", MAX_MS, decimals=0),
+    Figure("heaviest", "el control que más pesa", "KB", MAX_KB, decimals=0),
+    Figure("first", "clasificar la primera imagen, con la carga de la red", "ms", decimals=0),
+)
 REPEATS = 15
 
 MEASURE = """
@@ -97,7 +103,7 @@ def stored_controls() -> list[tuple[str, str, str]]:
     return found
 
 
-def measure(browser, chapter: str, name: str, html: str, folder: Path) -> dict:
+def measure_control(browser, chapter: str, name: str, html: str, folder: Path) -> dict:
     """Milisegundos en mediana del campo más lento de un control, y kilobytes comprimidos de lo que añade a su página."""
     script = base.page_script([base.find_control(name)], folder=".")
     own = f"{html}<style>{base.stylesheet()}</style><script>{script}</script>"
@@ -125,31 +131,21 @@ def measure(browser, chapter: str, name: str, html: str, folder: Path) -> dict:
     }
 
 
-def report(rows: list[dict]) -> tuple[str, bool]:
-    """La tabla en texto y si todo cabe en los límites."""
-    lines = [f"{'control':22} {'capítulo':14} {'campos':>6} {'ms':>6} {'KB':>6}  campo más lento"]
-    for row in rows:
-        over = row["milliseconds"] > MAX_MS or row["kilobytes"] > MAX_KB
-        lines.append(
-            f"{row['control']:22} {row['chapter']:14} {row['fields']:6} {row['milliseconds']:6.1f} "
-            f"{row['kilobytes']:6.1f}  {row['slowest']}" + ("   SE PASA" if over else "")
-        )
-        if "first_milliseconds" in row:
-            lines.append(f"{'':22} la primera vez, con la carga: {row['first_milliseconds']:.0f} ms")
-    lines.append(f"límites: {MAX_MS} ms de un cambio a verlo y {MAX_KB} KB comprimidos")
-    return "\n".join(lines), not any("SE PASA" in line for line in lines)
+def summarise(rows: list[dict]) -> dict[str, Measured]:
+    """El más lento, el que más pesa y la primera clasificación."""
+    slowest = max(rows, key=lambda row: row["milliseconds"])
+    heaviest = max(rows, key=lambda row: row["kilobytes"])
+    first = max(
+        (row for row in rows if "first_milliseconds" in row), key=lambda row: row["first_milliseconds"]
+    )
+    return {
+        "slowest": Measured(slowest["milliseconds"], f"{slowest['control']}, «{slowest['slowest']}»"),
+        "heaviest": Measured(heaviest["kilobytes"], heaviest["control"]),
+        "first": Measured(first["first_milliseconds"]),
+    }
 
 
-def main() -> int:
-    """Mide todos los controles guardados; devuelve 1 si alguno se pasa."""
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    with chromium(offline=True) as browser:
-        rows = [measure(browser, *control, OUTPUT.parent) for control in stored_controls()]
-    text, fits = report(rows)
-    print(text)
-    OUTPUT.write_text(json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8")
-    return 0 if fits else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def measure() -> dict[str, Measured]:
+    """Abre cada control guardado en los cuadernos, uno detrás de otro."""
+    with tempfile.TemporaryDirectory() as folder, chromium(offline=True) as browser:
+        return summarise([measure_control(browser, *control, Path(folder)) for control in stored_controls()])

@@ -1,28 +1,35 @@
-"""Lo que tarda el motor frente a Keras y al gemelo, en una sola pasada. `python -m benchmarks.engine`.
+"""Lo que tarda el motor frente a Keras y al gemelo, en una sola pasada.
 
 Las tres medidas se turnan: en una máquina ocupada solo se pueden comparar tiempos tomados a la vez, y solo su cociente dice algo.
 El motor y el gemelo corren en V8, como en el navegador: en Node si lo hay y, si no, en Chromium.
 """
 
-import argparse
 import base64
 import json
-import os
 import shutil
-import statistics
 import subprocess
-import sys
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.table import Figure, Measured
+from benchmarks.timing import best_quarter
 from helpers.engine import WASM_PATH, describe
 from helpers.engine.sources import FOLDER
 
-OUTPUT = Path(__file__).resolve().parent.parent / "_build" / "bench" / "motor.json"
 BATCH = 32
 MAX_RATIO = 2.5  # el motor, como mucho, esto por Keras con dos núcleos
+ROUNDS = 12
+FIGURES = (
+    Figure("keras", "paso de entrenamiento en Keras", "ms"),
+    Figure("engine", "paso de entrenamiento en el motor", "ms"),
+    Figure("twin", "paso de entrenamiento en el gemelo", "ms", decimals=0),
+    Figure("over_keras", "el motor frente a Keras", "×", MAX_RATIO, 1.5, decimals=2),
+    Figure("keras_inference", "clasificar con Keras", "imágenes/s", decimals=0),
+    Figure("engine_inference", "clasificar con el motor", "imágenes/s", decimals=0),
+)
 
 # Un servidor por entrada y salida estándar: cada línea pide una medida y contesta con milisegundos.
 SERVER = """
@@ -57,7 +64,8 @@ class Node:
         loop = """
         prepare().then(() => require("readline").createInterface({ input: process.stdin })
           .on("line", (job) => console.log(measure(job))));"""
-        path = OUTPUT.parent / "motor.cjs"
+        self._folder = tempfile.TemporaryDirectory()
+        path = Path(self._folder.name) / "motor.cjs"
         path.write_text(script + loop, encoding="utf-8")
         self._process = subprocess.Popen(
             ["node", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", bufsize=1
@@ -77,6 +85,7 @@ class Node:
         self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
+        self._folder.cleanup()
 
 
 class Chromium:
@@ -138,7 +147,7 @@ def keras_step():
     return model, (lambda: timed(step)), (lambda: timed(infer))
 
 
-def measure(rounds):
+def take_times(rounds=ROUNDS):
     """Milisegundos por paso de lote 32 de cada uno, tomados por turnos."""
     model, train, infer = keras_step()
     script = "\n".join(
@@ -146,56 +155,37 @@ def measure(rounds):
     )
     wasm = base64.b64encode(WASM_PATH.read_bytes()).decode("ascii")
     script += SERVER % (json.dumps(describe(model)), wasm, BATCH)
-    times = {"keras": [], "motor": [], "gemelo": [], "keras, inferencia": [], "motor, inferencia": []}
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
+    times = {"keras": [], "engine": [], "twin": [], "keras_inference": [], "engine_inference": []}
     with (Node if shutil.which("node") else Chromium)(script) as v8:
         for turn in range(rounds + 2):  # las dos primeras vueltas calientan
             for _ in range(8):
                 row = {
                     "keras": train(),
-                    "motor": v8.measure("engine"),
-                    "keras, inferencia": infer(),
-                    "motor, inferencia": v8.measure("inference"),
+                    "engine": v8.measure("engine"),
+                    "keras_inference": infer(),
+                    "engine_inference": v8.measure("inference"),
                 }
                 if turn >= 2:
                     for name, value in row.items():
                         times[name].append(value)
             if turn % 4 == 3:
-                times["gemelo"].append(v8.measure("twin"))
+                times["twin"].append(v8.measure("twin"))
     return times
 
 
-def report(times):
-    """La tabla en texto y si el motor cumple.
+def summarise(times) -> dict[str, Measured]:
+    """Milisegundos por paso, imágenes por segundo y el cociente.
 
     Compara los cuartos de cada lista: la mediana de una máquina ocupada mide a los vecinos.
     """
-    quarter = {
-        name: statistics.quantiles(values, n=4)[0] for name, values in times.items() if len(values) > 1
+    quarter = {name: best_quarter(values) for name, values in times.items()}
+    return {
+        **{name: Measured(quarter[name]) for name in ("keras", "engine", "twin")},
+        "over_keras": Measured(quarter["engine"] / quarter["keras"]),
+        **{name: Measured(BATCH / quarter[name] * 1e3) for name in ("keras_inference", "engine_inference")},
     }
-    keras = quarter["keras"]
-    lines = [f"paso de entrenamiento, lote {BATCH}, la red del libro, Adam ({os.cpu_count()} núcleos)"]
-    lines += [
-        f"  {n:8} {quarter[n]:8.2f} ms   {quarter[n] / keras:6.2f} × Keras"
-        for n in ("keras", "motor", "gemelo")
-    ]
-    lines += ["imágenes por segundo al clasificar"]
-    lines += [f"  {n:8} {BATCH / quarter[n + ', inferencia'] * 1e3:8.0f}" for n in ("keras", "motor")]
-    ratio = quarter["motor"] / keras
-    lines += [f"límite: {MAX_RATIO} × Keras" + ("" if ratio <= MAX_RATIO else "   SE PASA")]
-    return "\n".join(lines), ratio <= MAX_RATIO
 
 
-def main(arguments=None):
-    """Mide e imprime; devuelve 1 si el motor se pasa."""
-    parser = argparse.ArgumentParser(description="Mide el motor del navegador frente a Keras.")
-    parser.add_argument("--vueltas", type=int, default=12, help="cuántas veces se turnan (por defecto 12)")
-    times = measure(parser.parse_args(arguments).vueltas)
-    text, fits = report(times)
-    OUTPUT.write_text(json.dumps(times), encoding="utf-8")
-    print(text)
-    return 0 if fits else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def measure() -> dict[str, Measured]:
+    """Mide la red del libro, con lotes de 32 y Adam."""
+    return summarise(take_times())

@@ -238,26 +238,6 @@ def test_the_page_program_cannot_be_cut_by_its_data():
     assert "</script" not in script and "<!--" not in script
 
 
-def test_bench_says_which_control_is_over():
-    from benchmarks.controls import report, stored_controls
-
-    assert ("arquitectura", "LayerCalculator") in [control[:2] for control in stored_controls()]
-    row = {
-        "control": "A",
-        "chapter": "b",
-        "fields": 3,
-        "slowest": "Filtros",
-        "milliseconds": 20.0,
-        "kilobytes": 30.0,
-    }
-    assert report([row])[1]
-    text, fits = report(
-        [row, {**row, "control": "B", "milliseconds": 50.1}, {**row, "control": "C", "kilobytes": 301.0}]
-    )
-    assert not fits
-    assert [line.split()[0] for line in text.splitlines() if "SE PASA" in line] == ["B", "C"]
-
-
 # --- La extensión de Sphinx ------------------------------------------------------------------------------------------
 def test_only_pages_with_controls_carry_them(book):
     carrying = {page for page, html in book.html.items() if "mountPage" in html}

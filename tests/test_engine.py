@@ -18,7 +18,6 @@ import tensorflow as tf
 import wasmtime
 from browsers import chromium
 
-from benchmarks.engine import report
 from helpers.engine import (
     WASM_PATH,
     Engine,
@@ -590,15 +589,6 @@ def test_ziglang_is_pinned_once(root):
 @pytest.mark.completo
 def test_wasm_is_rebuilt_byte_for_byte():
     assert build_bytes() == WASM_PATH.read_bytes()
-
-
-def test_benchmark_says_when_the_engine_is_too_slow():
-    times = {"keras": [10.0, 10.0], "motor": [20.0, 20.0], "gemelo": [500.0, 500.0],
-             "keras, inferencia": [4.0, 4.0], "motor, inferencia": [8.0, 8.0]}  # fmt: skip
-    text, fits = report(times)
-    assert fits and "2.00 × Keras" in text and "50.00 × Keras" in text and "4000" in text
-    text, fits = report({**times, "motor": [26.0, 26.0]})
-    assert not fits and "SE PASA" in text
 
 
 # --- JavaScript ----------------------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from benchmarks.chapters import report
 from helpers import notebooks
 
 if sys.version_info >= (3, 11):
@@ -388,15 +387,3 @@ def test_no_large_file_is_tracked(root):
         if name and (root / name).exists() and (root / name).stat().st_size > 5_000_000
     ]
     assert large == []
-
-
-def test_chapter_report_says_which_one_is_over():
-    text, fits = report(
-        [
-            {"chapter": "a", "seconds": 61.0, "gigabytes": 0.5},
-            {"chapter": "b", "seconds": 5.0, "gigabytes": 0.5},
-        ]
-    )
-    assert not fits and re.search(r"^a .*SE PASA$", text, re.M) and not re.search(r"^b .*SE PASA", text, re.M)
-    assert report([{"chapter": "b", "seconds": 5.0, "gigabytes": 0.5}])[1]
-    assert not report([{"chapter": "b", "seconds": 5.0, "gigabytes": 1.7}])[1]

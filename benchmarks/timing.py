@@ -1,0 +1,35 @@
+"""Medir por turnos: en una máquina que hace más cosas solo se comparan tiempos tomados a la vez."""
+
+import statistics
+import time
+from collections.abc import Callable
+
+
+def interleaved(
+    jobs: dict[str, Callable[[], object]], rounds: int, warm_up: int = 1
+) -> dict[str, list[float]]:
+    """Ejecuta cada tarea una vez por vuelta y devuelve los segundos de cada una.
+
+    Las vueltas de calentamiento, en las que se compila y se llena la memoria, no cuentan.
+    """
+    times: dict[str, list[float]] = {name: [] for name in jobs}
+    for turn in range(warm_up + rounds):
+        for name, job in jobs.items():
+            started = time.perf_counter()
+            job()
+            if turn >= warm_up:
+                times[name].append(time.perf_counter() - started)
+    return times
+
+
+def best_quarter(values: list[float]) -> float:
+    """El primer cuarto: lo que tarda cuando nadie molesta, sin fiarse del mínimo, que puede ser una casualidad."""
+    return statistics.quantiles(values, n=4, method="inclusive")[0] if len(values) > 1 else values[0]
+
+
+def ratio(times: dict[str, list[float]], one: str, other: str) -> float:
+    """Cuántas veces tarda `one` lo que tarda `other`: la mediana de los cocientes de cada vuelta.
+
+    Dentro de una vuelta los dos han corrido seguidos, con la máquina igual de ocupada.
+    """
+    return statistics.median(a / b for a, b in zip(times[one], times[other], strict=True))
