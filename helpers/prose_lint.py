@@ -9,9 +9,9 @@ Cuatro comprobaciones, que `make lint` y `make test` hacen enteras:
   usan nunca, en singular ni en plural, y las que van en *cursiva* dependen del sentido. Aquí se buscan las primeras en la
   prosa (celdas Markdown y páginas `.md`), en las cadenas y los comentarios de las celdas de código, en las cadenas de
   `helpers` (etiquetas, mensajes, controles, también los de JavaScript) y en sus docstrings.
-- **Ortografía.** La prosa y las docstrings pasan por hunspell con el diccionario de español de Debian. Se dan por
-  buenos los verbos con pronombre detrás (júzgala, fiarlo), las palabras de la columna inglesa del glosario y las de
-  `book/prosa.toml`.
+- **Ortografía.** La prosa, los comentarios de las celdas, las docstrings y las etiquetas y mensajes de varias palabras
+  pasan por hunspell con el diccionario de español de Debian. Se dan por buenos los verbos con pronombre detrás (júzgala,
+  fiarlo), las palabras de la columna inglesa del glosario y las de `book/prosa.toml`.
 - **Primera mención.** En el orden de `_toc.yml`, un término no sale antes del capítulo que lo explica, según el
   glosario, salvo en un párrafo (o elemento de lista, o fila de tabla) que enlace al glosario o a ese capítulo. Basta
   con la primera vez; la portada, que enseña el libro entero, se mira aparte de los capítulos.
@@ -26,8 +26,8 @@ Lo que NO comprueba:
 - El género y las conjugaciones: el sustantivo de la memoria es una falta donde debe decir *exhaustividad*; el verbo, no.
 - La gramática, la concordancia ni las tildes que distinguen dos palabras que existen (*solo*, *esta*, *mas*).
 - Lo que va entre etiquetas `lang="en"`, que está en inglés (los textos de las licencias).
-- Las palabras del código, de las fórmulas, de los comentarios de `helpers` y de las salidas guardadas. La ortografía de
-  las cadenas de `helpers` tampoco: hay nombres de archivos, de estilos y de opciones mezclados con las frases.
+- Las palabras del código, de las fórmulas, de los comentarios de `helpers` y de las salidas guardadas, ni la ortografía
+  de las etiquetas de una sola palabra: se confunden con nombres de archivos, de estilos y de opciones.
 - Que la explicación de un capítulo sea buena o vaya antes del primer uso dentro de ese mismo capítulo, ni los términos
   de la lista `corrientes` de `book/prosa.toml`, que son también palabras de todos los días.
 - Que un enlace externo responda: no usa la red.
@@ -266,12 +266,17 @@ def python_texts(source: str, file: str, *, comments: bool = False) -> list[Text
     return texts
 
 
+def _decode(literal: str) -> str:
+    literal = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), literal)
+    return re.sub(r"\\[nrt]", " ", literal)
+
+
 def javascript_texts(source: str, file: str) -> list[Text]:
     """Las cadenas para personas de un archivo JavaScript."""
     texts = []
     for found in _JS_TOKEN.finditer(source):
         if found["string"] and _is_sentence(found["string"]):
-            text = _hide_names(re.sub(r"\$\{[^}]*\}|`", _blank, found["string"]))
+            text = _hide_names(re.sub(r"\$\{[^}]*\}|`", _blank, _decode(found["string"])))
             texts.append(Text(file, file, "cadena", text, 1 + source.count("\n", 0, found.start())))
     return texts
 
@@ -454,6 +459,9 @@ def find_misspelled(words: Iterable[str]) -> set[str]:
     return set(run.stdout.split())
 
 
+_LABEL = re.compile(r"[«¿¡(]*[A-ZÁÉÍÓÚÑ][^{}<>;=_]*\s[^{}<>;=_]*")
+"""Una cadena que es una frase o una etiqueta de varias palabras, y no un trozo de estilo, de ruta o de código."""
+
 _PRONOUNS = re.compile(r"(?:me|te|se|nos)?(?:l[ae]s?|los?)|me|te|se|nos", re.IGNORECASE)
 _VERB = re.compile(r"\w+(?:[aei]|[aei]r|ndo|mos)", re.IGNORECASE)
 _UNACCENTED = str.maketrans("áéíóúÁÉÍÓÚ", "aeiouAEIOU")
@@ -474,16 +482,16 @@ def _words(text: Text) -> list[tuple[str, int]]:
 def spelling_problems(
     texts: Iterable[Text], terms: Iterable[Term] = (), allowed: Iterable[str] = ()
 ) -> list[Problem]:
-    """Las palabras mal escritas de la prosa y las docstrings, una vez cada una, y las admitidas que sobran.
+    """Las palabras mal escritas, una vez cada una, y las admitidas que sobran.
 
     Argumentos:
-        texts: los textos; las cadenas y los comentarios no se miran.
+        texts: los textos; de las cadenas, solo las que son frases o etiquetas de varias palabras.
         terms: filas del glosario: sus nombres en inglés se admiten.
         allowed: palabras admitidas. Con minúsculas vale también la que empieza una frase; con mayúsculas, solo así.
     """
     first: dict[str, str] = {}
     for text in texts:
-        if text.kind in {"prosa", "docstring"}:
+        if text.kind != "cadena" or _LABEL.fullmatch(text.text.strip("\"' \n" + HIDDEN)):
             for word, position in _words(text):
                 first.setdefault(word, text.where(position))
     allowed = set(allowed)

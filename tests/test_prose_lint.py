@@ -197,10 +197,19 @@ def test_a_typo_in_prose_or_in_a_docstring_fails():
     texts = [
         Text("a.md", "a.md", "prosa", "Una ventana.\nOtra ventnaa."),
         Text("b.py", "b.py", "docstring", "Calcula la exhautividad."),
-        Text("c.py", "c.py", "cadena", "una ventnna"),
+        Text("c.py", "c.py", "cadena", "una-ventnna { width: 3 }"),
     ]
     found = messages(spelling_problems(texts))
     assert len(found) == 2 and "a.md, línea 2" in found[0] and "«exhautividad»" in found[1]
+
+
+def test_a_typo_in_a_label_or_in_a_comment_of_a_cell_fails():
+    label = python_texts('axes.set_title("La exactitud de la vlaidación")\n', "figura.py")
+    assert len(spelling_problems(label)) == 1
+    assert (
+        len(spelling_problems(javascript_texts(r'label("Tama\u00f1o\u202fdel\nnúcelo");', "control.js"))) == 1
+    )
+    assert len(spelling_problems(python_texts("x = 1  # los pessos\n", "celda", comments=True))) == 1
 
 
 def test_a_missing_accent_fails():
