@@ -210,7 +210,7 @@ EXERCISES = (
     ),
     Exercise(
         "arquitectura-7",
-        "Tu propia red, con un presupuesto",
+        "Con un presupuesto",
         "¿Dónde están los parámetros y dónde el trabajo?",
         (
             Question(
