@@ -33,7 +33,9 @@ def headings(text):
 
 
 def exercises(text):
-    return set(re.findall(r"^\*\*\d+\. (.+?)\.?\*\*", text, re.MULTILINE))
+    """Los títulos de los ejercicios, con su coletilla («…, con el control y sin Python») y sin ella."""
+    titles = set(re.findall(r"^\*\*\d+\. (.+?)\.?\*\*", text, re.MULTILINE))
+    return titles | {title.partition(", ")[0] for title in titles}
 
 
 def stated_minutes(text):
@@ -56,9 +58,9 @@ def plans(guide):
     """Diccionario horas → sesiones; una sesión es una lista de filas (minutos, celda del capítulo, qué hace la clase)."""
     result = {}
     for hours, body in re.findall(
-        r"^### Plan de (\d+) horas$(.*?)(?=^#{2,3} |\Z)", guide, re.MULTILINE | re.DOTALL
+        r"^## Plan de (\d+) horas$(.*?)(?=^## |\Z)", guide, re.MULTILINE | re.DOTALL
     ):
-        sessions = re.split(r"^#### Sesión \d+$", body, flags=re.MULTILINE)[1:]
+        sessions = re.split(r"^### Sesión \d+$", body, flags=re.MULTILINE)[1:]
         result[int(hours)] = [
             [
                 (int(row[0]), row[1], row[2])
@@ -156,9 +158,9 @@ def test_the_points_of_the_rubrics_add_up(rubric):
 
 
 CHAPTER = "# Uno\n\n**Tiempo**: 70 minutos.\n\n## Primera\n\n## Segunda\n\n**1. Contar pesos.** ¿Cuántos?"
-PLAN = """### Plan de 2 horas
+PLAN = """## Plan de 2 horas
 
-#### Sesión 1
+### Sesión 1
 
 | Minutos | Capítulo y secciones | Qué hace la clase |
 |---|---|---|
