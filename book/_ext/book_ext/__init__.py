@@ -10,6 +10,7 @@ Cada módulo hace una sola cosa y trae su propio `setup(app)`:
 - `polish`: retoques del HTML ya escrito y archivos que pide el servidor web;
 - `controls`: los programas de los controles interactivos, solo en las páginas que los tienen;
 - `experiments`: la ficha de los experimentos, escrita a partir de los registros;
+- `performance`: la página del rendimiento, escrita a partir de la medida de referencia;
 - `engine_page`: el código del motor, puesto en la página que lo explica;
 - `repository`: aviso de que la dirección del repositorio es provisional.
 """
@@ -22,6 +23,7 @@ from . import (
     experiments,
     interface,
     maths,
+    performance,
     polish,
     repository,
     search,
@@ -35,6 +37,7 @@ MODULES = (
     maths,
     controls,
     experiments,
+    performance,
     engine_page,
     polish,
     repository,
