@@ -170,7 +170,7 @@ EXERCISES = (
     ),
     Exercise(
         "arquitectura-6",
-        "Adelgazar la red, con el control y sin Python",
+        "Adelgazar la red, sin escribir código",
         "Pruébalo tú: la calculadora de capas",
         (
             Question(
