@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from importlib import metadata
 
+from helpers.formats import format_integer
+
 PACKAGES = ("tensorflow", "keras", "numpy", "jupyter-book", "wasmtime")
 REACHES, HOLDS, SHORT, ONLY_TOLD = "llega a la meta", "cumple", "NO LLEGA", "—"
 
@@ -35,7 +37,11 @@ class Figure:
 
     def write(self, value: float | None) -> str:
         """El número con sus decimales y su unidad, o una raya si no lo hay."""
-        return "—" if value is None else f"{value:.{self.decimals}f} {self.unit}".strip()
+        if value is None:
+            return "—"
+        whole = self.decimals == 0 and math.isfinite(value)
+        number = format_integer(round(value)) if whole else f"{value:.{self.decimals}f}"
+        return f"{number} {self.unit}".strip()
 
     def limit(self, value: float | None) -> str:
         """Un suelo o una meta, con el sentido en que se compara."""

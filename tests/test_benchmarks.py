@@ -77,6 +77,12 @@ def test_verdicts(figure, value, verdict):
     assert figure.verdict(value) == verdict
 
 
+def test_numbers_are_written_for_people():
+    assert Figure("a", "a", "imágenes/s", decimals=0).write(12_345.6) == "12\u202f346 imágenes/s"
+    assert TOLD.write(2386.4) == "2386 ms" and TOLD.write(math.nan) == "nan ms"
+    assert MORE.limit(3) == "≥ 3.0 ×" and MORE.limit(None) == "—"
+
+
 def test_the_table_says_what_falls_short():
     values = {"less": Measured(5.2, "datos"), "more": Measured(12), "told": Measured(3)}
     rows = rows_of("prueba", (LESS, MORE, TOLD), values)

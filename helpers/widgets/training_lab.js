@@ -34,7 +34,7 @@ const PRESETS = [
   ["50 imágenes", { images: 50, epochs: 30 }, "Mira el hueco: la red se sabe de memoria las 50 y falla muchas de las que no ha visto."],
   ["Pesos a cero", { trial: "ceros", epochs: 3 }, "Mira los filtros: no se mueven nunca. Con todos los pesos a cero no llega gradiente a ningún kernel."],
   ["Etiquetas barajadas", { trial: "etiquetas", epochs: 12 }, "Mira la validación: no hay nada que aprender, solo memorizar, y acierta más o menos lo que quien adivina."],
-  ["Píxeles permutados", { trial: "pixeles" }, "Compara con la de partida: todas las imágenes llevan el mismo desorden, y la convolución pierde la ventaja de mirar vecinos."],
+  ["Píxeles permutados", { trial: "pixeles" }, "Compara con la de partida: todas las imágenes llevan el mismo desorden. La red aprende, pero acierta algo menos: la convolución pierde la ventaja de mirar vecinos."],
 ];
 
 // --- El estado ---------------------------------------------------------------------------------------------------
