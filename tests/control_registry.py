@@ -18,7 +18,7 @@ from helpers.widgets import base
 # casilla o botón. Donde eso no cambia lo que se lee, aquí se dice qué mover: nombre → (selector dentro del control, tecla).
 FIRST_MOVE = {
     "ConvolutionStepper": (".cs-grid", "ArrowRight"),  # su primer peso puede multiplicar un píxel negro
-    "FeatureMaps": (".fm-thumb[aria-checked=true]", "ArrowRight"),  # su primer botón ya está puesto
+    "FeatureMaps": (".c-thumb[aria-checked=true]", "ArrowRight"),  # su primer botón ya está puesto
     "ImageClassifier": (".c-thumb[aria-checked=true]", "ArrowRight"),  # su primer botón ya está puesto
 }
 

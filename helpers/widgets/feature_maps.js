@@ -720,7 +720,7 @@ const css = `
 .control .fm-chosen { background: var(--c-accent-soft); font-weight: 700; }
 .control .fm-result { margin-top: 0.5rem; padding: 0.4rem 0.7rem; border-left: 0.25rem solid var(--c-accent); background: var(--c-accent-soft); }
 .control .fm-status { min-height: 1.4em; margin-top: 0.3rem; }
-@container (max-width: 40rem) {
+@container (max-width: 46rem) {
   .control .fm-layers { grid-template-columns: repeat(3, minmax(0, 1fr)); }
 }
 @container (max-width: 24rem) {
