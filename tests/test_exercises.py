@@ -1,5 +1,11 @@
 """Los ejercicios se corrigen solos: cada solución pasa, cada error conocido recibe su pista y nada hace fallar la celda."""
 
+import ast
+import builtins
+import re
+from pathlib import Path
+
+import nbformat
 import numpy as np
 import pytest
 
@@ -20,6 +26,8 @@ from helpers.models import describe_layers
 QUESTIONS = [(exercise, question) for exercise in EXERCISES.values() for question in exercise.questions]
 NAMES = [f"{exercise.id}-{question.name}" for exercise, question in QUESTIONS]
 MISTAKES = [(*pair, mistake) for pair in QUESTIONS for mistake in pair[1].mistakes]
+BOOK = Path(__file__).resolve().parent.parent / "book"
+CHAPTERS = sorted({exercise.chapter for exercise in EXERCISES.values()})
 PEOPLE = [f"estudiante-{number}" for number in range(40)]
 ANA = ((40, 56, 3), (12, 56), 3)
 
@@ -164,6 +172,114 @@ def test_a_wrong_declaration_would_be_caught():
     assert judge(Exercise("x-1", "x", "x", (question,)), question, 3).status == WRONG
     assert judge(Exercise("x-1", "x", "x", (question,)), question, ...).status == UNANSWERED
     assert MODEL.lazy
+
+
+# --- Lo que hay en los capítulos -----------------------------------------------------------------------------
+
+
+def cells_of(chapter, kind):
+    notebook = nbformat.read(BOOK / f"{chapter}.ipynb", as_version=4)
+    return [cell.source for cell in notebook.cells if cell.cell_type == kind]
+
+
+def asked(source):
+    """Ejercicio y preguntas de cada llamada a `check` de un código."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    named = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "check"]
+    return [(call.args[0].value, [keyword.arg for keyword in call.keywords]) for call in named]
+
+
+def solutions(chapter):
+    """Los bloques de código de las soluciones plegadas que se corrigen, por ejercicio."""
+    found = {}
+    for text in cells_of(chapter, "markdown"):
+        for folded in re.findall(r"(?s)<details>.*?</details>", text):
+            for block in re.findall(r"(?s)```python\n(.*?)```", folded):
+                for name, _ in asked(block):
+                    assert name not in found, f"{name} tiene dos soluciones"
+                    found[name] = block
+    return found
+
+
+def defined_names(node):
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+    if isinstance(node, ast.FunctionDef):
+        return {node.name}
+    return {
+        part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+    }
+
+
+def loaded_names(node):
+    return {
+        part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)
+    }
+
+
+def needed_statements(chapter, block):
+    """Las instrucciones del capítulo, en orden, de las que depende un código: ni una más, para no entrenar nada."""
+    code = ["" if cell.startswith("%") else cell for cell in cells_of(chapter, "code")]
+    statements = [node for cell in code for node in ast.parse(cell).body if not isinstance(node, ast.Assert)]
+    own = set().union(*(defined_names(node) for node in ast.parse(block).body))
+    wanted = loaded_names(ast.parse(block)) - own - set(dir(builtins)) - {"check"}
+    kept = []
+    for node in reversed(statements):
+        provided = defined_names(node) & wanted
+        if provided:
+            kept.append(node)
+            wanted = (wanted - provided) | (loaded_names(node) - set(dir(builtins)) - defined_names(node))
+    return ast.Module(kept[::-1], [])
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_each_exercise_is_asked_once_and_solved_once_in_its_chapter(chapter):
+    declared = {e.id: [q.name for q in e.questions] for e in EXERCISES.values() if e.chapter == chapter}
+    in_cells = [call for cell in cells_of(chapter, "code") if "check(" in cell for call in asked(cell)]
+    assert len(in_cells) == len(dict(in_cells))
+    assert dict(in_cells) == declared
+    assert sorted(solutions(chapter)) == sorted(declared)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_each_exercise_keeps_its_title_and_names_a_section_of_its_chapter(chapter):
+    text = "\n".join(cells_of(chapter, "markdown"))
+    headings = set(re.findall(r"(?m)^#{2,3} (.+)$", text))
+    for exercise in EXERCISES.values():
+        if exercise.chapter == chapter:
+            assert exercise.section in headings, exercise.id
+            assert f"{exercise.title}.**" in text or f"{exercise.title}**" in text, exercise.id
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_folded_solution_passes_the_checker(name, capsys):
+    exercise = EXERCISES[name]
+    block = solutions(exercise.chapter)[name]
+    verdicts = []
+    namespace = {"check": lambda name, **answers: verdicts.extend(grade(EXERCISES[name], answers))}
+    exec(compile(needed_statements(exercise.chapter, block), exercise.chapter, "exec"), namespace)
+    exec(compile(block, f"solución de {name}", "exec"), namespace)
+    assert [verdict.status for verdict in verdicts] == [RIGHT] * len(exercise.questions), verdicts
+
+
+def test_every_chapter_has_an_exercise_with_a_control_and_no_python():
+    found = {e.chapter for e in EXERCISES.values() if e.title.endswith(("sin Python", "sin escribir código"))}
+    assert sorted(found) == CHAPTERS
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_the_self_test_has_one_right_option_per_question_and_a_reason_for_each(chapter):
+    text = "\n\n".join(cells_of(chapter, "markdown"))
+    section = text.split("## Autoevaluación", 1)[1].split("## Ejercicios", 1)[0]
+    questions = re.split(r"\*\*Pregunta \d\.\*\*", section)[1:]
+    assert len(questions) >= 4
+    for question in questions:
+        options = re.findall(
+            r"(?s)<details><summary>(.+?)</summary>\n\n\*\*(Sí|No)\.\*\* (.+?)\n\n</details>", question
+        )
+        assert len(options) == 3 == question.count("<details>")
+        assert [verdict for _, verdict, _ in options].count("Sí") == 1, question
+        assert len({reason for _, _, reason in options}) == 3
 
 
 # --- La red de cada estudiante -------------------------------------------------------------------------------
