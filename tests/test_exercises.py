@@ -22,6 +22,10 @@ from helpers.exercises.core import (
     grade,
 )
 from helpers.models import describe_layers
+from helpers.widgets.convolution_stepper import KERNELS, ConvolutionStepper
+from helpers.widgets.layer_calculator import LayerCalculator
+from helpers.widgets.run_explorer import packed_grid
+from helpers.widgets.threshold_explorer import ThresholdExplorer
 
 QUESTIONS = [(exercise, question) for exercise in EXERCISES.values() for question in exercise.questions]
 NAMES = [f"{exercise.id}-{question.name}" for exercise, question in QUESTIONS]
@@ -265,6 +269,32 @@ def test_the_folded_solution_passes_the_checker(name, capsys):
 def test_every_chapter_has_an_exercise_with_a_control_and_no_python():
     found = {e.chapter for e in EXERCISES.values() if e.title.endswith(("sin Python", "sin escribir código"))}
     assert sorted(found) == CHAPTERS
+
+
+def answers_of(name):
+    return {question.name: question.answer for question in EXERCISES[name].questions}
+
+
+def test_answers_read_from_a_control_are_those_of_the_control():
+    calculator = LayerCalculator(input_shape=(32, 48, 3)).compute()
+    assert answers_of("datos-6") == {"first_output": calculator.rows[0].shape, "params": calculator.params}
+
+    kernel = np.reshape(KERNELS["Bordes verticales"][0], (3, 3))
+    changed = kernel.copy()
+    changed[1, 2] = answers_of("convolucion-6")["weight"]
+    sums = [ConvolutionStepper(weights).products()[1].sum() // 100 for weights in (kernel, changed, -kernel)]
+    assert sums == [459, 622, answers_of("convolucion-6")["negated_sum"]]
+
+    grid = packed_grid()
+    order, equal = (grid["criteria"]["validation"][name] for name in ("order", "equal"))
+    best = grid["runs"][order[0]]
+    found = answers_of("entrenamiento-7")
+    assert found["best_validation"] == round(best["history"][3][best["epoch"] - 1] / 10_000, 3)
+    assert found["best_test"] == round(best["test"] / 10_000, 3)
+    assert found["not_distinguishable"] == len(equal)
+
+    counts = ThresholdExplorer(0.9).compute()
+    assert answers_of("evaluacion-6") == {"without_class": counts.none, "hits": counts.hits}
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)

@@ -213,8 +213,8 @@ EXERCISES = (
                 28,
                 "Con una semilla de cada una, no hay ganadora.",
                 (
-                    Mistake(62, "Esas serían las que sí se distinguen, contando la mejor."),
-                    Mistake(61, "Esas son las que sí se distinguen."),
+                    Mistake(62, "Esas son las que sí se distinguen."),
+                    Mistake(27, "El explorador cuenta también a la propia mejor."),
                     Mistake(90, "Esas son todas."),
                     Mistake(1, "La mejor no es la única: cuenta las que dice el explorador."),
                 ),
