@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := libro
-.PHONY: libro test test-full lint bench ejecutar numeros repositorio servir limpiar ayuda candado motor entorno-libro entorno entorno-colab entorno-motor
+.PHONY: libro test test-full lint bench ejecutar numeros repositorio servir usb pdf limpiar ayuda candado motor entorno-libro entorno entorno-colab entorno-motor
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -54,6 +54,13 @@ repositorio: entorno-libro  ## Cambia la dirección del repositorio en todas par
 
 servir: libro  ## Construye el libro y lo sirve en http://localhost:8000
 	$(PY) -m http.server 8000 --bind 127.0.0.1 --directory _build/html
+
+usb: libro  ## Mete el libro y los cuadernos en un zip que se abre desde el disco (_build/usb)
+	$(PY) -m helpers.packaging usb
+
+pdf: libro entorno  ## Hace un PDF del libro con Chromium (_build/pdf)
+	tests/navegadores.sh chromium
+	$(PY) -m helpers.packaging pdf
 
 motor: entorno-motor  ## Vuelve a compilar el motor del navegador
 	$(PY) -m helpers.engine.build
