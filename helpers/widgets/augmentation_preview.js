@@ -462,7 +462,7 @@ function mount(context) {
       ),
       list,
     ),
-    h("div", { class: "ap-code" }, h("div", { class: "ap-setup" }, kindField.element, copyButton), h("pre", { tabindex: 0, role: "region", "aria-label": "Código de Python" }, code)),
+    h("div", { class: "ap-code" }, h("div", { class: "ap-setup" }, kindField.element, copyButton), h("pre", { tabindex: 0, role: "group", "aria-label": "Código de Python" }, code)),
   );
 
   function paint(cell, image, matrix, fillMode, text, label) {

@@ -7,6 +7,7 @@ Cada módulo hace una sola cosa y trae su propio `setup(app)`:
 - `alt_text`: el texto alternativo que traen las figuras guardadas en los cuadernos;
 - `bibliography`: las referencias, con sus palabras de enlace en español;
 - `maths`: MathJax copiado dentro del libro, solo donde hay fórmulas;
+- `metadata`: título, descripción y tarjeta de cada página, y el mapa del sitio;
 - `polish`: retoques del HTML ya escrito y archivos que pide el servidor web;
 - `controls`: los programas de los controles interactivos, solo en las páginas que los tienen;
 - `experiments`: la ficha de los experimentos, escrita a partir de los registros;
@@ -23,6 +24,7 @@ from . import (
     experiments,
     interface,
     maths,
+    metadata,
     performance,
     polish,
     repository,
@@ -35,6 +37,7 @@ MODULES = (
     alt_text,
     bibliography,
     maths,
+    metadata,
     controls,
     experiments,
     performance,

@@ -13,9 +13,13 @@ REPLACEMENTS = {
     'title="Toggle secondary sidebar"': f'title="{_CONTENTS}" aria-label="{_CONTENTS}"',
     'bd-docs-nav" aria-label="Main"': 'bd-docs-nav" aria-label="Índice del libro"',
     '<nav aria-label="Page">': f'<nav aria-label="{_CONTENTS}">',
+    # El nombre de un bloque plegado es el título que se ve, no este, que lo taparía.
+    ' aria-label="Toggle hidden content"': "",
     'alt="Binder logo"': 'alt=""',
     'alt="Colab logo"': 'alt=""',
     'fa-rocket"></i>': 'fa-rocket"></i><span class="boton-ejecutar">Ejecutar</span>',
+    # El único icono de marca haría cargar otra fuente entera (118 KB) en cada página.
+    "fab fa-github": "fa-solid fa-code-branch",
     'console.log("[PST]': 'void("[PST]',
     "title=Issue%20on%20page%20%2F": "title=P%C3%A1gina%20%2F",
     "&body=Your%20issue%20content%20here.": "&amp;body=%C2%BFQu%C3%A9%20falla%20y%20d%C3%B3nde%3F",
@@ -30,6 +34,9 @@ _UNUSED_FILES = (
     "vendor/fontawesome/*/js/*",
     "**/*.map",  # solo sirven para depurar el tema
     "*webpack-macros.html",
+    "vendor/fontawesome/webfonts/fa-brands-*",
+    "vendor/fontawesome/webfonts/fa-v4*",
+    "vendor/fontawesome/webfonts/*.ttf",
 )
 # El tema de Python 3.10 pide antes de tiempo las fuentes de iconos, y desde el disco el navegador lo rechaza.
 _FONT_PRELOAD = re.compile(r'\s*<link rel="preload" as="font"[^>]*/?>')
@@ -39,6 +46,18 @@ _REPEATED_INPUT = re.compile(r'(id="search-input".*?)\s*id="search-input"', re.D
 _TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
 _TABLE_CODE = re.compile(r'(<span class="pre">)(.*?)(</span>)', re.DOTALL)
 _BREAKS = re.compile(r"([_=/]|[.(](?=[^\W\d]))(?=\w)")
+# Todo lo que se lee está en una zona con nombre: el enlace a la portada queda fuera de las que pone el tema.
+_HOME_LINK = re.compile(r'<div class="sidebar-primary-item">(?=\s*<a class="navbar-brand)')
+# El hueco de la publicidad de Read the Docs, que el libro no usa.
+_AD_PLACE = re.compile(
+    r'<div class="sidebar-primary-item">\s*<div id="ethical-ad-placement"[^>]*>\s*</div>\s*</div>'
+)
+# Los programas del buscador y su índice solo hacen falta en la página de búsqueda.
+_SEARCH_SCRIPTS = re.compile(
+    r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"[^>]*></script>'
+)
+# Las figuras guardadas en los cuadernos: a partir de la segunda, se cargan cuando el lector se acerca.
+_FIGURE = re.compile(r'<img (?=[^>]*src="[^"]*_images/)(?![^>]*loading=)')
 _REPEATED_TITLE = re.compile(r"<title>(.+?) (?:—|&#8212;|-) \1</title>")
 
 INDEX_PAGE = """<!DOCTYPE html>
@@ -60,15 +79,27 @@ def break_long_code(table):
     return _TABLE_CODE.sub(lambda found: found[1] + _BREAKS.sub(r"\1<wbr>", found[2]) + found[3], table[0])
 
 
+def load_figures_late(html):
+    """Aplaza la carga de todas las figuras menos la primera, que suele estar a la vista."""
+    first = _FIGURE.search(html)
+    if not first:
+        return html
+    return html[: first.end()] + _FIGURE.sub('<img loading="lazy" ', html[first.end() :])
+
+
 def polish_html(html):
     """Devuelve la página sin el programa de iconos, con los textos fijos en español y el código de las tablas partible."""
     html = _FONTAWESOME.sub("", html)
     html = _FONT_PRELOAD.sub("", html)
     html = _REPEATED_INPUT.sub(r"\1", html)
     html = _REPEATED_TITLE.sub(r"<title>\1</title>", html)
+    html = _HOME_LINK.sub('<div class="sidebar-primary-item" role="navigation" aria-label="Portada">', html)
+    html = _AD_PLACE.sub("", html)
+    if 'id="search-results"' not in html:
+        html = _SEARCH_SCRIPTS.sub("", html)
     for old, new in REPLACEMENTS.items():
         html = html.replace(old, new)
-    return _TABLE.sub(break_long_code, html)
+    return _TABLE.sub(break_long_code, load_figures_late(html))
 
 
 def rewrite(path, change):

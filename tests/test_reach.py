@@ -1,0 +1,306 @@
+"""El libro llega a cualquiera: accesible, ligero, en español, con buena búsqueda, en una subcarpeta, en zip y en PDF."""
+
+import re
+import sys
+import zipfile
+from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import book_checks as checks
+import page_audit as audit
+import pytest
+import yaml
+from browsers import chromium
+from built_book import serve
+
+ROOT = Path(__file__).resolve().parent.parent
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+DOCUMENTS = [TOC["root"]] + [chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]]
+PAGES = [*(f"{document}.html" for document in DOCUMENTS), "search.html"]
+OWN_LIMIT, FIRST_LIMIT = 300_000, 1_000_000
+
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+Reached = namedtuple("Reached", "outside console loaded axe keyboard motion tables reflow texts")
+
+
+def assert_clean(problems):
+    """Falla con la lista de faltas, una por línea."""
+    lines = [f"{where}: {fault}" for where, found in problems.items() for fault in found]
+    assert not lines, "\n" + "\n".join(lines)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Un Chromium sin red para todo el archivo."""
+    with chromium(offline=True) as browser:
+        yield browser
+
+
+def inspect(tab, base, page, site):
+    """Abre una página una sola vez y anota todo lo que se le comprueba."""
+    requests, console = [], []
+    tab.on("request", lambda request: requests.append(request.url))
+    tab.on("console", lambda message: console.append(f"{message.type}: {message.text}"))
+    tab.on("pageerror", lambda error: console.append(f"excepción: {error}"))
+    tab.goto(f"{base}/{page}", wait_until="load")
+    texts = audit.spoken_texts(tab)
+    loaded = audit.weigh(set(requests), base, site)
+    axe = audit.axe_faults(tab)
+    tab.evaluate("document.documentElement.dataset.theme = 'dark'")
+    axe += [f"en oscuro: {fault}" for fault in audit.axe_faults(tab, ["color-contrast"])]
+    keyboard, motion, tables = audit.focus_faults(tab), tab.evaluate(audit.MOVING), tab.evaluate(audit.TABLES)
+    reflow = audit.reflow_faults(tab)
+    outside = [url for url in requests if not url.startswith((base, "data:", "blob:"))]
+    return Reached(outside, console, loaded, axe, keyboard, motion, tables, reflow, texts)
+
+
+def new_tab(browser):
+    """Una pestaña en claro, con el movimiento reducido."""
+    return browser.new_page(
+        locale="es", color_scheme="light", reduced_motion="reduce", viewport={"width": 1280, "height": 900}
+    )
+
+
+@pytest.fixture(scope="module")
+def reached(book, browser, tmp_path_factory):
+    """Cada página, visitada una vez con el libro en una subcarpeta, como en GitHub Pages."""
+    root = tmp_path_factory.mktemp("pages")
+    (root / "libro").symlink_to(book.site)
+    found = {}
+    with serve(root) as address:
+        for page in PAGES:
+            tab = new_tab(browser)
+            found[page] = inspect(tab, f"{address}/libro", page, book.site)
+            tab.close()
+    return found
+
+
+CHECKS = {
+    "nada de fuera": lambda seen: seen.outside,
+    "consola vacía": lambda seen: seen.console,
+    "axe": lambda seen: seen.axe,
+    "teclado": lambda seen: seen.keyboard,
+    "movimiento reducido": lambda seen: seen.motion,
+    "tablas con encabezados": lambda seen: seen.tables,
+    "sin desplazarse de lado": lambda seen: seen.reflow,
+    "en español": lambda seen: [text for text in seen.texts if checks.ENGLISH.search(text)],
+    "peso": lambda seen: audit.weight_faults(seen.loaded, own_limit=OWN_LIMIT, first_limit=FIRST_LIMIT),
+}
+
+
+# A01, A02, J06, J08
+@pytest.mark.navegador
+@pytest.mark.parametrize("check", CHECKS)
+def test_every_page_reaches_everyone(reached, check):
+    assert_clean({page: CHECKS[check](seen) for page, seen in reached.items()})
+
+
+def test_pages_leave_out_what_they_do_not_use():
+    from book_ext.polish import polish_html
+
+    scripts = '<script src="../_static/searchtools.js"></script><script src="../searchindex.js"></script>'
+    assert polish_html(scripts) == ""
+    assert polish_html(f'{scripts}<div id="search-results"></div>').startswith(scripts)
+    figures = '<img alt="a" src="../_images/a.png"/><img alt="b" src="../_images/b.png"/><img src="data:,"/>'
+    assert polish_html(figures) == figures.replace('<img alt="b"', '<img loading="lazy" alt="b"')
+    assert "Toggle" not in polish_html('<summary aria-label="Toggle hidden content">Mostrar</summary>')
+
+
+BAD_PAGE = """<!DOCTYPE html><html lang="es" data-theme="light"><head><meta charset="utf-8"><title>Mala</title>
+<style>a { outline: none !important; transition: color 2s; } .gris { color: #aaa; }</style></head>
+<body><button title="Toggle sidebar">x</button><a href="#main-content">Ir</a>
+<article class="bd-article"><h1>Mala</h1><p class="gris">Poco contraste</p>
+<table><tr><td>sin encabezado</td></tr></table><div style="width: 900px">ancho</div>
+<img src="https://example.com/a.png"></article>
+<script>console.log("hola")</script></body></html>"""
+
+
+@pytest.mark.navegador
+def test_each_check_notices_a_bad_page(browser, tmp_path):
+    (tmp_path / "mala.html").write_text(BAD_PAGE, encoding="utf-8")
+    with serve(tmp_path) as address:
+        tab = new_tab(browser)
+        seen = inspect(tab, address, "mala.html", tmp_path)
+        tab.close()
+    seen = seen._replace(loaded={"mala.html": OWN_LIMIT + 1})
+    missed = [name for name, check in CHECKS.items() if not check(seen)]
+    assert missed == []
+    assert any(fault.startswith("color-contrast") for fault in seen.axe)
+    assert any(fault.startswith("image-alt") for fault in seen.axe)
+    assert any(
+        "la primera visita" in fault
+        for fault in audit.weight_faults(
+            {"_static/tema.js": FIRST_LIMIT + 1}, own_limit=OWN_LIMIT, first_limit=FIRST_LIMIT
+        )
+    )
+
+
+# --- Búsqueda -----------------------------------------------------------------------------------------------
+# Lo que se escribe → la página que debe estar entre las tres primeras.
+QUERIES = {
+    "convolucion": "convolucion",
+    "Convoluciones": "convolucion",
+    "agrupacion maxima": "convolucion",
+    "nucleo": "convolucion",
+    "pixeles": "datos",
+    "imagenes de entrenamiento": "datos",
+    "arquitectura": "arquitectura",
+    "parametros de la red": "arquitectura",
+    "aplanado": "arquitectura",
+    "cizallamiento": "aumento",
+    "volteo horizontal": "aumento",
+    "aumento de datos": "aumento",
+    "epocas": "entrenamiento",
+    "entropia cruzada": "entrenamiento",
+    "tasa de aprendizaje": "entrenamiento",
+    "matriz de confusion": "evaluacion",
+    "calibracion": "evaluacion",
+    "umbrales": "evaluacion",
+    "oclusion": "por-dentro",
+    "REFERENCIAS": "referencias",
+    "motor": "motor",
+}
+TOP = 3
+
+
+def search(tab, server, words):
+    """Páginas que encuentra la búsqueda, sin repetir y en orden."""
+    tab.goto(f"{server}/search.html?q={words}")
+    tab.wait_for_function(
+        "/encontrada|Ninguna/.test(document.querySelector('#search-results .search-summary')?.innerText ?? '')"
+    )
+    tab.wait_for_timeout(100)
+    links = tab.eval_on_selector_all("#search-results li > a", "links => links.map((a) => a.pathname)")
+    return list(dict.fromkeys(Path(link).stem for link in links))
+
+
+# J05
+@pytest.mark.navegador
+def test_search_finds_what_spanish_readers_type(browser, server):
+    assert len(QUERIES) >= 20
+    tab = browser.new_page(locale="es")
+    wrong = {}
+    for words, page in QUERIES.items():
+        found = search(tab, server, words)
+        if page not in found[:TOP]:
+            wrong[words] = [f"falta {page}: salen {found[:6]}"]
+    assert search(tab, server, "palabrainexistente") == []
+    assert search(tab, server, "año") != search(tab, server, "ano"), "«año» y «ano» son palabras distintas"
+    tab.close()
+    assert_clean(wrong)
+
+
+# --- Metadatos y mapa -----------------------------------------------------------------------------------------
+def test_every_page_says_what_it_is_about(book):
+    assert_clean({page: audit.metadata_faults(book.html[page]) for page in PAGES})
+    found = [re.search(r'name="description" content="([^"]*)"', book.html[page])[1] for page in PAGES]
+    assert len(set(found)) == len(PAGES)
+
+
+def test_metadata_check_can_fail():
+    assert audit.metadata_faults("<head><title> </title></head>")[:2] == ["sin título", "sin descripción"]
+    assert any(
+        "caracteres" in fault
+        for fault in audit.metadata_faults('<meta name="description" content="Corta" />')
+    )
+
+
+def test_the_map_exists_only_with_a_real_address(book):
+    from book_ext.metadata import site_address, sitemap
+
+    assert site_address("https://github.com/USUARIO/redes-convolucionales") is None
+    assert site_address("https://example.com/a/b") is None
+    assert site_address("https://github.com/Ana/libro") == "https://ana.github.io/libro/"
+    assert site_address("https://github.com/ana/ana.github.io") == "https://ana.github.io/"
+    text = sitemap("https://ana.github.io/libro/", ["book/datos.html"])
+    assert "<loc>https://ana.github.io/libro/book/datos.html</loc>" in text
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    real = site_address(config["repository"]["url"])
+    assert (book.site / "sitemap.xml").exists() == bool(real)
+
+
+def test_descriptions_are_cut_where_they_read_well():
+    from book_ext.metadata import MAXIMUM, shorten
+
+    assert shorten("Una frase  corta.") == "Una frase corta."
+    sentence = "Esta frase llega hasta aquí, con letras de sobra para el mínimo. "
+    assert shorten(sentence * 4) == (sentence * 2).strip()
+    assert shorten("palabra " * 40).endswith("…") and len(shorten("palabra " * 40)) <= MAXIMUM
+
+
+# --- Para llevar ----------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def stick(book, tmp_path_factory):
+    """El zip de `make usb`, extraído en otra carpeta."""
+    from helpers.packaging import NAME, make_usb
+
+    folder = tmp_path_factory.mktemp("llave")
+    archive = make_usb(folder / "libro.zip", site=book.site)
+    with zipfile.ZipFile(archive) as opened:
+        opened.extractall(folder)
+    return folder / NAME
+
+
+@pytest.mark.completo
+@pytest.mark.navegador
+def test_the_zip_opens_from_disk(stick, browser):
+    assert (stick / "cuadernos" / "helpers" / "__init__.py").exists()
+    assert (stick / "cuadernos" / "book" / "datos.ipynb").exists()
+    assert (stick / "cuadernos" / "requirements.txt").exists()
+    tab = new_tab(browser)
+    requests, console = [], []
+    tab.on("request", lambda request: requests.append(request.url))
+    tab.on("console", lambda message: console.append(message.text))
+    tab.on("pageerror", lambda error: console.append(str(error)))
+    tab.goto((stick / "LEEME.html").as_uri())
+    assert audit.axe_faults(tab) == []
+    assert [
+        a for a in tab.eval_on_selector_all("a", "l => l.map((a) => a.href)") if not a.startswith("file:")
+    ] == []
+    tab.click("text=Abre el libro")
+    tab.wait_for_selector("article h1")
+    for document in DOCUMENTS:
+        tab.goto((stick / "sitio" / f"{document}.html").as_uri(), wait_until="load")
+    tab.close()
+    assert console == []
+    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_packaging_without_a_site_says_what_to_do(tmp_path):
+    from helpers.packaging import PackagingError, make_usb
+
+    with pytest.raises(PackagingError, match="make libro"):
+        make_usb(tmp_path / "a.zip", site=tmp_path / "nada")
+
+
+def flatten(outline):
+    """Los marcadores de un PDF, de todos los niveles."""
+    for item in outline:
+        yield from flatten(item) if isinstance(item, list) else [item]
+
+
+@pytest.mark.completo
+@pytest.mark.navegador
+def test_the_pdf_has_outline_language_and_figures(book, tmp_path):
+    from pypdf import PdfReader
+
+    from helpers.packaging import MAXIMUM_PDF, make_pdf
+
+    # En otro hilo: Playwright no admite dos sesiones en el mismo, y la de este archivo sigue abierta.
+    with ThreadPoolExecutor(1) as thread:
+        target = thread.submit(make_pdf, tmp_path / "libro.pdf", site=book.site).result()
+    assert target.stat().st_size <= MAXIMUM_PDF
+    reader = PdfReader(target)
+    parts = [item.title for item in reader.outline if not isinstance(item, list)]
+    assert parts[1:] == [part["caption"] for part in TOC["parts"]]
+    assert len(list(flatten(reader.outline))) > 5 * len(DOCUMENTS), "faltan las secciones en el índice"
+    assert not any("\n" in item.title for item in flatten(reader.outline))
+    assert reader.root_object["/Lang"] == "es"
+    text = "\n".join(page.extract_text() for page in reader.pages)
+    assert "\ufffd" not in text
+    assert "Solución" in text
+    assert all(page.extract_text().strip() or page.images for page in reader.pages), (
+        "hay una página en blanco"
+    )
