@@ -299,8 +299,10 @@ def test_the_pdf_has_outline_language_and_figures(book, tmp_path):
     assert not any("\n" in item.title for item in flatten(reader.outline))
     assert reader.root_object["/Lang"] == "es"
     text = "\n".join(page.extract_text() for page in reader.pages)
-    assert "\ufffd" not in text
     assert "Solución" in text
+    # J07: lo que hace tropezar a LaTeX (flechas, multiplicaciones, letras griegas) llega al PDF tal cual.
+    assert "\ufffd" not in text
+    assert all(sign in text for sign in "→×ñ¿"), "faltan signos"
     assert all(page.extract_text().strip() or page.images for page in reader.pages), (
         "hay una página en blanco"
     )

@@ -56,8 +56,8 @@ def unbounded(reqs) -> list[str]:
 
 # Fallos que otros proyectos publicaron: cada uno tiene su prueba, y la prueba lleva su sigla en un comentario.
 KNOWN_TRAPS = (
-    "K01 K02 K05 K06 K07 K08 K09 K10 K11 K12 K13 P01 P02 P03 P04 P05 J01 J02 J03 J04 J05 J06 J10 J11 J12 "
-    "N01 N02 N03 N04 W01 W02 W03 W04 B01 B02 B03 B04 B05 B06 A01"
+    "K01 K02 K05 K06 K07 K08 K09 K10 K11 K12 K13 P01 P02 P03 P04 P05 J01 J02 J03 J04 J05 J06 J07 J08 J09 J10 J11 J12 "
+    "N01 N02 N03 N04 W01 W02 W03 W04 B01 B02 B03 B04 B05 B06 A01 A02"
 ).split()
 
 
@@ -223,6 +223,14 @@ def test_binder_addresses_open_a_notebook_in_lab(root):
     assert urls and [binder_faults(url) for url in urls] == [[]] * len(urls)
     assert binder_faults("https://mybinder.org/v2/gh/a/b/main?urlpath=tree/book/x.ipynb")
     assert binder_faults("https://mybinder.org/v2/gh/a//b/main?urlpath=lab/tree/book/x.ipynb")
+
+
+def test_there_is_no_live_code_button(root):
+    """J09: un kernel remoto dentro de la página puede no arrancar o arrancar en otra carpeta; los cuadernos se abren enteros."""
+    config = yaml.safe_load(read(root / "_config.yml"))
+    assert not config["launch_buttons"].get("thebe")
+    text = json.dumps(config).lower()
+    assert "thebe" not in text.replace('"thebe": false', "")
 
 
 def test_nothing_needs_graphviz(root):
