@@ -249,14 +249,20 @@ def check_code_width(notebook):
     for n, cell in code_cells(notebook):
         if not FOLDED_TAGS & set(tags(cell)):
             wide = [line for line in join(cell["source"]).splitlines() if len(line) > MAX_COLUMNS]
-            problems += [f"celda {n}: línea de {len(line)} columnas; caben {MAX_COLUMNS}: {line[:40]!r}" for line in wide]
+            problems += [
+                f"celda {n}: línea de {len(line)} columnas; caben {MAX_COLUMNS}: {line[:40]!r}"
+                for line in wide
+            ]
     return problems
 
 
 def check_headings(notebook):
-    """Un único título de primer nivel, el primero, y ningún nivel saltado."""
+    """Un único título de primer nivel, el primero; ningún nivel saltado y ningún apartado de segundo nivel repetido."""
     text = "\n\n".join(join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
-    levels = [len(found.group(1)) for found in HEADING.finditer(FENCE.sub("", text))]
+    text = FENCE.sub("", text)
+    levels = [len(found.group(1)) for found in HEADING.finditer(text)]
+    sections = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    repeated = [title for title in sections if sections.count(title) > 1]
     problems = []
     if levels.count(1) != 1 or levels[0] != 1:
         problems.append(f"tiene {levels.count(1)} títulos de primer nivel; hace falta uno, y el primero")
@@ -265,6 +271,8 @@ def check_headings(notebook):
         for previous, level in zip(levels, levels[1:], strict=False)
         if level > previous + 1
     ]
+    # Un apartado repetido es casi siempre media página pegada dos veces.
+    problems += [f"el título «{text}» está dos veces" for text in dict.fromkeys(repeated)]
     return problems
 
 

@@ -84,6 +84,7 @@ def test_a_correct_notebook_has_no_problems():
 
 
 FAULTS = {
+    "apartado pegado dos veces": (one_cell(heading="# Título\n\n## Datos\n\n## Red\n\n## Datos"), "«Datos» está dos veces"),
     "retorno de carro (K13)": (one_cell(stream("época 1\r")), "caracteres de control"),
     "retroceso (K13)": (one_cell(stream("10\x08\x08 %")), "caracteres de control"),
     "color ANSI (K13)": (one_cell(stream("\x1b[1m1/32\x1b[0m")), "caracteres de control"),
