@@ -88,8 +88,10 @@ class Lab:
         from playwright.sync_api import TimeoutError, expect
 
         cell = page.locator(".jp-Notebook .jp-CodeCell").nth(index)
-        # Lo que se ejecuta mientras el kernel termina de conectarse se pierde sin aviso: se repite hasta ver su número.
-        for _ in range(6):
+        # Lo que se ejecuta mientras el kernel termina de conectarse se pierde sin aviso: se repite hasta ver su número. El
+        # plazo es de reloj: una máquina virtual que se queda medio minuto sin procesador gasta varios intentos de golpe.
+        deadline = time.monotonic() + 180
+        while time.monotonic() < deadline:
             try:
                 # Con poco plazo: si la celda se desplaza mientras se dibuja, el clic no llega y se repite.
                 cell.locator(".cm-content").click(timeout=10_000)
