@@ -61,6 +61,15 @@ def server(book):
         yield address
 
 
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium sin ventana y sin red, uno por archivo de pruebas."""
+    from browsers import chromium  # aquí dentro: en el entorno de Colab no hay Playwright
+
+    with chromium(offline=True) as browser:
+        yield browser
+
+
 @pytest.fixture(params=[Lab, Classic], ids=["jupyterlab", "notebook-colab"])
 def jupyter_site(request, root):
     """Cada uno de los dos Jupyter, con el Python de su entorno."""

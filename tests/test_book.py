@@ -11,7 +11,7 @@ import book_checks as checks
 import nbformat
 import pytest
 import yaml
-from browsers import chromium, find_chromium
+from browsers import find_chromium
 from bs4 import BeautifulSoup
 from built_book import DRAFT
 
@@ -221,13 +221,6 @@ def test_spanish_search_is_used(book):
 
 
 # --- En un navegador de verdad ------------------------------------------------------------------------------
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium sin ventana y sin red."""
-    with chromium(offline=True) as browser:
-        yield browser
-
-
 def visit(tab, base, pages):
     """Abre cada página y anota lo que pide fuera de `base`, lo que escribe en la consola y lo que se sale.
 

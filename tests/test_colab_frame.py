@@ -11,7 +11,6 @@ from html import escape, unescape
 
 import control_registry as registry
 import pytest
-from browsers import chromium
 from control_pages import STATIC_PAGE, opened, overflowing
 from control_registry import (
     PlaywrightDriver,
@@ -66,13 +65,6 @@ def colab(root):
     answer = json.loads(run.stdout)
     assert answer["versions"] == ["7.34.0", "7.7.1"]
     return answer["made"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium sin red."""
-    with chromium(offline=True) as browser:
-        yield browser
 
 
 def write(folder, name, body):

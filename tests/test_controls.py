@@ -16,7 +16,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import traitlets
-from browsers import chromium
 from built_book import ROOT
 from control_pages import (
     STATIC_PAGE,
@@ -317,13 +316,6 @@ def random_networks():
         if len(group) < limit:
             group.append(state)
     return possible, impossible
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium sin red."""
-    with chromium(offline=True) as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import control_registry as registry
 import pytest
-from browsers import chromium
 from built_book import ROOT
 from control_pages import (
     STATIC_PAGE,
@@ -157,13 +156,6 @@ def test_the_weight_counts_what_a_page_carries():
 
 
 # --- En el navegador --------------------------------------------------------------------------------------------------------
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium sin red."""
-    with chromium(offline=True) as browser:
-        yield browser
-
-
 def open_chapter(browser, site, chapter, **options):
     """Abre la página construida de un capítulo."""
     return opened(browser, f"{site}/book/{chapter}.html", base=site, **options)

@@ -7,7 +7,6 @@ from html import unescape
 
 import numpy as np
 import pytest
-from browsers import chromium
 from built_book import ROOT
 from control_pages import (
     STATIC_PAGE,
@@ -186,13 +185,6 @@ def test_it_says_what_is_wrong(change, message):
 
 
 # --- En el navegador -------------------------------------------------------------------------------------------------
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium sin red."""
-    with chromium(offline=True) as browser:
-        yield browser
-
-
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """La página del control, en el disco y con todo dentro."""

@@ -11,7 +11,6 @@ from html import unescape
 
 import numpy as np
 import pytest
-from browsers import chromium
 from built_book import ROOT, serve
 from control_pages import (
     STATIC_PAGE,
@@ -217,13 +216,6 @@ def test_the_photograph_is_small_and_credited():
 
 
 # --- En el navegador -------------------------------------------------------------------------------------------------
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium sin red."""
-    with chromium(offline=True) as browser:
-        yield browser
-
-
 def write_page(folder, broken=None):
     """Una carpeta con la página del control y sus archivos; `broken` cambia el texto de los pesos de la ropa."""
     for name, make in ImageClassifier.files().items():

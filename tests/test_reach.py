@@ -11,7 +11,6 @@ import book_checks as checks
 import page_audit as audit
 import pytest
 import yaml
-from browsers import chromium
 from built_book import serve
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,13 +28,6 @@ def assert_clean(problems):
     """Falla con la lista de faltas, una por línea."""
     lines = [f"{where}: {fault}" for where, found in problems.items() for fault in found]
     assert not lines, "\n" + "\n".join(lines)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Un Chromium sin red para todo el archivo."""
-    with chromium(offline=True) as browser:
-        yield browser
 
 
 def inspect(tab, base, page, site):

@@ -10,7 +10,6 @@ from html import unescape
 
 import numpy as np
 import pytest
-from browsers import chromium
 from built_book import ROOT
 from control_pages import (
     STATIC_PAGE,
@@ -236,13 +235,6 @@ def test_it_stays_light():
 
 
 # --- En el navegador -------------------------------------------------------------------------------------------------
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium sin red."""
-    with chromium(offline=True) as browser:
-        yield browser
-
-
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """Una página con el control, en el disco."""

@@ -12,7 +12,6 @@ import re
 
 import numpy as np
 import pytest
-from browsers import chromium
 from built_book import ROOT, serve
 from control_pages import (
     STATIC_PAGE,
@@ -136,13 +135,6 @@ def test_it_says_what_is_wrong(choices, message):
 
 
 # --- En el navegador -------------------------------------------------------------------------------------------------
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium sin red."""
-    with chromium(offline=True) as browser:
-        yield browser
-
-
 def write_page(folder, *, spoil=None, **choices):
     """Una carpeta con la página del control y sus archivos; `spoil` estropea el texto de la muestra."""
     for name, make in TrainingLab.files().items():

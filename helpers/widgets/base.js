@@ -440,10 +440,11 @@ export function paintImage(canvas, values) {
 }
 
 /**
- * Tira de imágenes para elegir una, con el ratón o con las flechas. `nameOf(i)` da su nombre y `right[i]`, si la red acierta.
- * Devuelve { element, set(elegida) }.
+ * Tira de imágenes para elegir una, con el ratón o con las flechas; en cada una se ve si la red acierta. `strip` son los datos
+ * de la tira e `images`, lo que da `decodeStrip` de ellos. Devuelve { element, right, set(elegida) }; `right[i]`: si acierta la i.
  */
-export function imageStrip({ images, label, nameOf, right, onPick }) {
+export function imageStrip({ images, strip: { labels, probabilities }, classNames, onPick }) {
+  const right = labels.map((label, image) => largest(probabilities[image]) === label);
   const thumbs = images.map((values, image) => {
     const canvas = h("canvas", { width: IMAGE_SIDE, height: IMAGE_SIDE, "aria-hidden": "true" });
     paintImage(canvas, values);
@@ -453,14 +454,14 @@ export function imageStrip({ images, label, nameOf, right, onPick }) {
         type: "button",
         role: "radio",
         class: "c-thumb" + (right[image] ? "" : " c-wrong"),
-        "aria-label": nameOf(image),
+        "aria-label": `${image + 1}: ${classNames[labels[image]]}; ${right[image] ? "la red acierta" : "la red falla"}`,
         click: () => onPick(image),
       },
       canvas,
       h("span", { class: "c-mark", "aria-hidden": "true" }, right[image] ? "✓" : "✗"),
     );
   });
-  const element = h("div", { class: "c-strip", role: "radiogroup", "aria-label": label }, ...thumbs);
+  const element = h("div", { class: "c-strip", role: "radiogroup", "aria-label": "Imágenes de prueba" }, ...thumbs);
   arrowKeys(element, {
     count: thumbs.length,
     current: () => thumbs.findIndex((thumb) => thumb.getAttribute("aria-checked") === "true"),
@@ -469,7 +470,7 @@ export function imageStrip({ images, label, nameOf, right, onPick }) {
       thumbs[image].focus();
     },
   });
-  return { element, set: (picked) => checkOne(thumbs, picked) };
+  return { element, right, set: (picked) => checkOne(thumbs, picked) };
 }
 
 /** Deja marcado uno de los botones de un grupo; solo a ese se llega con el tabulador. */

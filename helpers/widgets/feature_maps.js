@@ -276,14 +276,7 @@ function mount(context) {
     view,
     element: button({ text, kind: "fm-tab", onClick: () => change({ view }) }),
   }));
-  const right = data.strip.labels.map((label, image) => largest(data.strip.probabilities[image]) === label);
-  const images = imageStrip({
-    images: strip,
-    label: "Imágenes de prueba",
-    nameOf: (image) => `${image + 1}: ${names[data.strip.labels[image]]}; ${right[image] ? "la red acierta" : "la red falla"}`,
-    right,
-    onPick: (image) => change({ image }),
-  });
+  const images = imageStrip({ images: strip, strip: data.strip, classNames: names, onPick: (image) => change({ image }) });
   const verdict = h("p", { class: "fm-verdict" });
   const error = h("p", { class: "c-error", role: "alert", hidden: true });
   const complain = (text) => {

@@ -285,16 +285,9 @@ function mount(context) {
 
   // La tira.
   const names = data.clothes.classNames;
-  const right = data.strip.labels.map((label, image) => largest(data.strip.probabilities[image]) === label);
-  const images = imageStrip({
-    images: strip,
-    label: "Imágenes de prueba",
-    nameOf: (image) => `${image + 1}: ${names[data.strip.labels[image]]}; ${right[image] ? "la red acierta" : "la red falla"}`,
-    right,
-    onPick: (image) => change({ image }),
-  });
+  const images = imageStrip({ images: strip, strip: data.strip, classNames: names, onPick: (image) => change({ image }) });
   const stripBox = images.element;
-  const count = right.filter(Boolean).length;
+  const count = images.right.filter(Boolean).length;
   const stripNote = h(
     "p",
     { class: "ic-small" },
