@@ -155,6 +155,23 @@ def overflowing(page, selector=".control"):
     )
 
 
+def screen_faults(page, selector=".control"):
+    """Lo que se sale, lo que encuentra axe-core y, en una pantalla de teléfono, los botones pequeños."""
+    faults = overflowing(page, selector) + accessibility_faults(page, selector)
+    return faults + (small_targets(page, selector) if page.viewport_size["width"] < 400 else [])
+
+
+def assert_has_figure(browser, address, open_control, *, width, text):
+    """Sin JavaScript hay una figura de `width` píxeles y se lee `text`; en papel, la figura ocupa el sitio del control."""
+    with opened(browser, address, javascript=False) as (page, _):
+        image = page.locator("figure img")
+        assert image.is_visible() and image.evaluate("image => image.naturalWidth") == width
+        assert page.get_by_text(text).is_visible()
+    with open_control(browser, address) as page:
+        page.emulate_media(media="print")
+        assert page.locator(".control-static img").is_visible() and not page.locator(".control").is_visible()
+
+
 def input_to_paint(page, selector, values):
     """Milisegundos, en mediana, desde que un campo cambia hasta que el navegador ha pintado el resultado."""
     times = page.evaluate(

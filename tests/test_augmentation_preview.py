@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from built_book import ROOT
 from control_pages import (
-    accessibility_faults,
+    assert_has_figure,
     input_to_paint,
     mounted,
     opened,
-    overflowing,
-    small_targets,
+    screen_faults,
     stored_outputs,
     write_control_page,
 )
@@ -491,21 +490,12 @@ def test_axe_finds_nothing_and_nothing_overflows(browser, address, width, dark):
             page.evaluate("document.documentElement.dataset.theme = 'dark'")
         page.locator(".control summary").click()
         assert page.locator(".control .ap-broken").count() > 5
-        assert overflowing(page) == []
-        assert accessibility_faults(page) == []
-        if width < 400:
-            assert small_targets(page) == []
+        assert screen_faults(page) == []
 
 
 @browser_test
 def test_on_paper_and_without_javascript_there_is_a_figure(browser, address):
-    with opened(browser, address, javascript=False) as (page, _):
-        image = page.locator("figure img")
-        assert image.is_visible() and image.evaluate("image => image.naturalWidth") == 640
-        assert page.get_by_text("shear_range=0.2 (0.05 px)").is_visible()
-    with preview(browser, address) as page:
-        page.emulate_media(media="print")
-        assert page.locator(".control-static img").is_visible() and not page.locator(".control").is_visible()
+    assert_has_figure(browser, address, preview, width=640, text="shear_range=0.2 (0.05 px)")
 
 
 @browser_test

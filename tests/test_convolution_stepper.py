@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from built_book import ROOT
 from control_pages import (
-    accessibility_faults,
+    assert_has_figure,
     input_to_paint,
     mounted,
     opened,
-    overflowing,
-    small_targets,
+    screen_faults,
     stored_outputs,
     write_control_page,
 )
@@ -320,21 +319,12 @@ def test_axe_finds_nothing_and_nothing_overflows(browser, address, width, dark):
             )
         page.locator(".control").get_by_label("Agrupación").check()
         page.locator(".control").get_by_label("Peso de la fila 1, columna 1").fill("-98.75")
-        assert overflowing(page) == []
-        assert accessibility_faults(page) == []
-        if width < 400:
-            assert small_targets(page) == []
+        assert screen_faults(page) == []
 
 
 @browser_test
 def test_on_paper_and_without_javascript_there_is_a_figure(browser, address):
-    with opened(browser, address, javascript=False) as (page, _):
-        image = page.locator("figure img")
-        assert image.is_visible() and image.evaluate("image => image.naturalWidth") == 640
-        assert page.get_by_text("Fila 19, columna 8 del mapa de 30×30").is_visible()
-    with stepper(browser, address) as page:
-        page.emulate_media(media="print")
-        assert page.locator("figure img").is_visible() and not page.locator(".control").is_visible()
+    assert_has_figure(browser, address, stepper, width=640, text="Fila 19, columna 8 del mapa de 30×30")
 
 
 @browser_test

@@ -13,12 +13,11 @@ import pytest
 from built_book import ROOT
 from control_pages import (
     STATIC_PAGE,
-    accessibility_faults,
+    assert_has_figure,
     input_to_paint,
     mounted,
     opened,
-    overflowing,
-    small_targets,
+    screen_faults,
     stored_outputs,
     write_control_page,
 )
@@ -416,21 +415,12 @@ def test_axe_finds_nothing_and_nothing_overflows(browser, address, width, dark):
     with explorer(browser, f"{address}#RunExplorer=2002_2112_test", width=width, phone=width < 400) as page:
         if dark:
             page.evaluate("document.documentElement.dataset.theme = 'dark'")
-        assert overflowing(page) == []
-        assert accessibility_faults(page) == []
-        if width < 400:
-            assert small_targets(page) == []
+        assert screen_faults(page) == []
 
 
 @browser_test
 def test_on_paper_and_without_javascript_there_is_a_figure(browser, address):
-    with opened(browser, address, javascript=False) as (page, _):
-        image = page.locator("figure img")
-        assert image.is_visible() and image.evaluate("image => image.naturalWidth") == 720
-        assert page.get_by_text(RunExplorer().verdict()).is_visible()
-    with explorer(browser, address) as page:
-        page.emulate_media(media="print")
-        assert page.locator("figure img").is_visible() and not page.locator(".control").is_visible()
+    assert_has_figure(browser, address, explorer, width=720, text=RunExplorer().verdict())
 
 
 @browser_test
