@@ -24,7 +24,7 @@ from helpers.exercises.core import (
 from helpers.models import describe_layers
 from helpers.widgets.convolution_stepper import KERNELS, ConvolutionStepper
 from helpers.widgets.layer_calculator import LayerCalculator
-from helpers.widgets.run_explorer import packed_grid
+from helpers.widgets.run_explorer import format_units, packed_grid
 from helpers.widgets.threshold_explorer import ThresholdExplorer
 
 QUESTIONS = [(exercise, question) for exercise in EXERCISES.values() for question in exercise.questions]
@@ -292,6 +292,13 @@ def test_answers_read_from_a_control_are_those_of_the_control():
     assert found["best_validation"] == round(best["history"][3][best["epoch"] - 1] / 10_000, 3)
     assert found["best_test"] == round(best["test"] / 10_000, 3)
     assert found["not_distinguishable"] == len(equal)
+
+    chosen = grid["criteria"]["shifted"]
+    assert answers_of("mejorar-6") == {
+        "best_shifted": float(format_units(grid["runs"][chosen["order"][0]]["shifted"])),
+        "validation_winner_shifted": float(format_units(best["shifted"])),
+        "not_distinguishable": len(chosen["equal"]),
+    }
 
     counts = ThresholdExplorer(0.9).compute()
     assert answers_of("evaluacion-6") == {"without_class": counts.none, "hits": counts.hits}
