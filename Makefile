@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := libro
-.PHONY: libro test test-full lint bench ejecutar numeros repositorio servir usb pdf limpiar ayuda candado motor entorno-libro entorno entorno-colab entorno-motor
+.PHONY: libro test test-full lint bench ejecutar numeros repositorio servir usb pdf limpiar ayuda candado motor entorno-libro entorno entorno-colab entorno-motor entorno-escalar
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -28,7 +28,7 @@ test: entorno  ## Pruebas: paquete, libro, páginas en Chromium y todos los cuad
 	$(PY) -m pytest -m "not completo" $(A_LA_VEZ)
 	$(PY) -m pytest -p no:cacheprovider --nbval --nbval-sanitize-with tests/nbval-sanear.cfg book $(A_LA_VEZ)
 
-test-full: test entorno-colab entorno-motor  ## Lo anterior y además Firefox, JupyterLab, las versiones de Colab y el motor recompilado
+test-full: test entorno-colab entorno-motor entorno-escalar  ## Lo anterior y además Firefox, JupyterLab, las versiones de Colab, Ray y el motor recompilado
 	tests/navegadores.sh chromium firefox
 	$(PY) -m pytest -m completo
 	.venv-colab/bin/python -m pytest -p no:cacheprovider $(PRUEBAS_COLAB)
@@ -98,6 +98,12 @@ $(VENV)/.motor: $(VENV)/.todo
 	$(INSTALA) -e '.[motor]'
 	@touch $@
 entorno-motor: $(VENV)/.motor
+
+# Ray y KerasTuner, que solo usa el apéndice «Escalar».
+$(VENV)/.escalar: $(VENV)/.todo
+	$(INSTALA) -e '.[escalar]'
+	@touch $@
+entorno-escalar: $(VENV)/.escalar
 
 # Colab lleva otras versiones, que son también las más antiguas admitidas: van en un entorno aparte.
 .venv-colab/.todo: tests/requirements-colab.txt pyproject.toml

@@ -4,6 +4,7 @@
 
 - `catalogue`: qué experimentos hay y con qué configuración.
 - `runner`: entrena uno y mide lo que se guarda.
+- `cluster`: lo mismo, repartido entre los ordenadores de un clúster de Ray (`run NOMBRE… --ray DIRECCIÓN`).
 - `predictions`: las probabilidades registradas de una red guardada.
 - `records`: los archivos JSON de `book/results/`, sus sumas de verificación y su comprobación. Sin TensorFlow.
 - `comparison`: una ejecución repetida frente a la registrada. Sin TensorFlow.

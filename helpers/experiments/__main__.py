@@ -22,14 +22,18 @@ def _list(args) -> int:
 
 def _run(args) -> int:
     from helpers.experiments.catalogue import Grid, find_experiment
-    from helpers.experiments.grid import run_grid
-    from helpers.experiments.runner import run
 
     try:
         experiments = [find_experiment(name) for name in args.names]
     except KeyError as error:
         print(error.args[0], file=sys.stderr)
         return 2
+    if args.ray:
+        return _run_on_cluster(args, experiments)
+
+    from helpers.experiments.grid import run_grid
+    from helpers.experiments.runner import run
+
     for experiment in experiments:
         if isinstance(experiment, Grid):
             run_grid(experiment, folder=args.folder, repeat=args.repeat)
@@ -37,6 +41,27 @@ def _run(args) -> int:
         for seed in args.seed or experiment.seeds:
             run(experiment, seed, folder=args.folder, repeat=args.repeat, alone=args.alone)
     return 0
+
+
+def _run_on_cluster(args, experiments) -> int:
+    from helpers.experiments.cluster import ClusterError, run_on_cluster
+
+    if args.alone:
+        print(
+            "--alone y --ray no van juntos: los segundos de varias ejecuciones a la vez no se pueden comparar.",
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        failed = run_on_cluster(
+            experiments, args.ray, seeds=args.seed, folder=args.folder, repeat=args.repeat
+        )
+    except (ClusterError, records.RecordError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    if failed:
+        print(f"Fallaron {len(failed)}: {'; '.join(failed)}. La misma orden repite solo esas.", file=sys.stderr)
+    return int(bool(failed))
 
 
 def _predict(args) -> int:
@@ -91,6 +116,11 @@ def main(argv: list[str] | None = None) -> int:
     run.add_argument("--repeat", action="store_true", help="vuelve a ejecutar aunque el registro exista")
     run.add_argument(
         "--alone", action="store_true", help="anota que la máquina no hacía otra cosa: sus segundos valen"
+    )
+    run.add_argument(
+        "--ray",
+        metavar="DIRECCIÓN",
+        help="reparte las ejecuciones en un clúster de Ray: local (dos procesos aquí), auto, HOST:6379 o ray://HOST:10001",
     )
     run.set_defaults(do=_run)
     predict = commands.add_parser("predict", help="rehace las probabilidades guardadas desde sus pesos")

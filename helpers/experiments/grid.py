@@ -32,27 +32,30 @@ CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
 def run_grid(
-    grid: Grid, *, folder: Path = records.RESULTS, repeat: bool = False, parts: Path = PARTS
+    grid: Grid,
+    *,
+    folder: Path = records.RESULTS,
+    repeat: bool = False,
+    parts: Path = PARTS,
+    assemble: bool = False,
 ) -> dict:
-    """Ejecuta lo que falte de la rejilla y guarda su registro."""
+    """Ejecuta lo que falte de la rejilla y guarda su registro.
+
+    Con `assemble` rehace el registro aunque exista, con los puntos apartados en `parts`.
+    """
     path = Path(folder) / f"{grid.name}.json"
-    if path.exists() and not repeat:
+    if path.exists() and not repeat and not assemble:
         print(f"{path.name}: ya está hecho.", flush=True)
         return json.loads(path.read_text(encoding="utf-8"))
     dataset, test = load_dataset(grid.dataset), official_test()
-    parts = Path(parts) / grid.name
-    parts.mkdir(parents=True, exist_ok=True)
     runs, pending = [], grid.runs()
     for number, (point, seed) in enumerate(pending, start=1):
-        part = parts / f"{number:03d}.json"
-        wanted = records.rounded({"point": point, "seed": seed, "epochs": grid.epochs})
-        if part.exists() and not repeat:
-            run = json.loads(part.read_text(encoding="utf-8"))
-            if {key: run[key] for key in wanted} == wanted:
-                runs.append(run)
-                continue
-        run = {**wanted, **measure_point(grid, point, seed, dataset, test)}
-        records.write_text_atomically(part, json.dumps(run))
+        part = part_path(grid, number, parts)
+        run = None if repeat else finished_part(part, grid, point, seed)
+        if run is not None:
+            runs.append(run)
+            continue
+        run = keep_part(part, grid, point, seed, measure_point(grid, point, seed, dataset, test))
         runs.append(run)
         print(
             f"{number}/{len(pending)} {point}, semilla {seed}: prueba {run['test_accuracy']:.3f}", flush=True
@@ -83,6 +86,31 @@ def run_grid(
     }
     records.save_record(record, folder, digits=4)
     return record
+
+
+def part_path(grid: Grid, number: int, parts: Path = PARTS) -> Path:
+    """Dónde se aparta el punto `number`, contado desde 1."""
+    return Path(parts) / grid.name / f"{number:03d}.json"
+
+
+def finished_part(path: Path, grid: Grid, point: dict, seed: int) -> dict | None:
+    """El punto apartado en `path`, si existe y es el que se pide."""
+    if not path.exists():
+        return None
+    run, wanted = json.loads(path.read_text(encoding="utf-8")), _identity(grid, point, seed)
+    return run if {key: run[key] for key in wanted} == wanted else None
+
+
+def keep_part(path: Path, grid: Grid, point: dict, seed: int, measures: dict) -> dict:
+    """Aparta un punto terminado en `path` y lo devuelve."""
+    run = {**_identity(grid, point, seed), **measures}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    records.write_text_atomically(path, json.dumps(run))
+    return run
+
+
+def _identity(grid: Grid, point: dict, seed: int) -> dict:
+    return records.rounded({"point": point, "seed": seed, "epochs": grid.epochs})
 
 
 def measure_point(grid: Grid, point: dict, seed: int, dataset, test) -> dict:

@@ -75,6 +75,11 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def bytes_sha256(content: bytes) -> str:
+    """SHA-256 de unos bytes, en hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def rounded(value, digits: int = 6):
     """Copia de `value` (listas, diccionarios, números) con `digits` cifras significativas en cada decimal.
 
@@ -147,10 +152,34 @@ def load_seeds(experiment: str, folder: Path = RESULTS) -> list[dict]:
     return [load_record(experiment, seed, folder) for seed in seeds]
 
 
+def finished_record(experiment, seed: int, folder: Path = RESULTS) -> dict | None:
+    """El registro de una repetición que ya está hecha, y lo dice; None si falta.
+
+    Argumentos:
+        experiment: un `Experiment` del catálogo.
+
+    Lanza:
+        RecordError: si se hizo con otra configuración.
+    """
+    path = Path(folder) / record_name(experiment.name, seed)
+    if not path.exists():
+        return None
+    record = load_record(experiment.name, seed, folder)
+    if record["config"] != rounded(experiment.config()):
+        raise RecordError(f"{path.name} se hizo con otra configuración. Usa --repeat para rehacerlo.")
+    print(f"{path.name}: ya está hecho.", flush=True)
+    return record
+
+
 def write_text_atomically(path: Path, text: str) -> None:
     """Escribe un archivo entero o no lo toca: una interrupción no deja medio registro."""
+    write_bytes_atomically(path, text.encode("utf-8"))
+
+
+def write_bytes_atomically(path: Path, content: bytes) -> None:
+    """Lo mismo, con bytes."""
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
+    temporary.write_bytes(content)
     os.replace(temporary, path)
 
 

@@ -52,15 +52,9 @@ def run(
     Lanza:
         records.RecordError: si existe un registro de ese nombre con otra configuración y no se pidió `repeat`.
     """
-    path = Path(folder) / records.record_name(experiment.name, seed)
-    if path.exists() and not repeat:
-        record = records.load_record(experiment.name, seed, folder)
-        if record["config"] != records.rounded(experiment.config()):
-            raise records.RecordError(
-                f"{path.name} se hizo con otra configuración. Usa --repeat para rehacerlo."
-            )
-        print(f"{path.name}: ya está hecho.", flush=True)
-        return record
+    done = None if repeat else records.finished_record(experiment, seed, folder)
+    if done is not None:
+        return done
     print(f"{experiment.name}, semilla {seed}: {experiment.title}", flush=True)
     dataset = load_dataset(experiment.dataset)
     record, model = measure(experiment, seed, dataset)
