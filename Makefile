@@ -19,7 +19,7 @@ A_LA_VEZ := -n 2 --dist loadfile
 PRUEBAS_COLAB := $(foreach modulo,data models augmentation training evaluation plots training_panel experiments,tests/test_$(modulo).py)
 
 libro: entorno-libro  ## Construye el libro en _build/html (es lo que hace `make` a secas)
-	$(VENV)/bin/jupyter-book build . -W --keep-going -n
+	$(PY) -m helpers.book
 	@echo "Listo. Abre este archivo en tu navegador: $(CURDIR)/$(PAGINA)"
 
 test: entorno  ## Pruebas: paquete, libro, páginas en Chromium y todos los cuadernos

@@ -34,13 +34,9 @@ def build(source: Path) -> float:
     Lanza:
         RuntimeError: si el libro no se construye.
     """
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     started = time.perf_counter()
     run = subprocess.run(
-        [*command, "build", ".", "-W", "--keep-going", "-n"],
-        cwd=source,
-        capture_output=True,
-        encoding="utf-8",
+        [sys.executable, "-m", "helpers.book"], cwd=source, capture_output=True, encoding="utf-8"
     )
     seconds = time.perf_counter() - started
     if run.returncode:

@@ -27,8 +27,7 @@ def build_book(source):
     shutil.copytree(ROOT / "book", source / "book", ignore=ignore)
     draft = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Borrador")])
     nbformat.write(draft, source / f"{DRAFT}.ipynb")
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    command += ["build", ".", "-W", "--keep-going", "-n"]
+    command = [sys.executable, "-m", "helpers.book"]
     run = subprocess.run(command, cwd=source, capture_output=True, text=True, encoding="utf-8", timeout=300)
     site = source / "_build" / "html"
     if not (site / "index.html").exists():

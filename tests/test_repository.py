@@ -178,7 +178,7 @@ def test_readme_commands_are_those_of_the_makefile(root):
     for target in re.findall(r"^make ([a-z-]+)", readme, re.M):
         assert re.search(rf"^{target}:", makefile, re.M), target
     for command in (
-        "jupyter-book build . -W --keep-going -n",
+        "-m helpers.book",
         '-m pytest -m "not completo"',
         "--nbval-sanitize-with tests/nbval-sanear.cfg book",
     ):

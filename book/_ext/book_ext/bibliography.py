@@ -10,6 +10,9 @@ from pybtex.plugin import register_plugin
 from pybtex.richtext import HRef, Tag, Text
 from pybtex.style import FormattedEntry
 from pybtex.style.formatting import BaseStyle
+from pybtex.style.labels.number import LabelStyle
+from pybtex.style.names.plain import NameStyle
+from pybtex.style.sorting.author_year_title import SortingStyle
 
 NAME = "libro"
 
@@ -58,7 +61,10 @@ def web_link(fields):
 class SpanishStyle(BaseStyle):
     """Da a toda obra, sea del tipo que sea, el mismo orden de piezas."""
 
-    default_sorting_style = "author_year_title"
+    # Las clases y no sus nombres: buscar un nombre lee del disco los metadatos de cada paquete instalado, cada vez.
+    default_label_style = LabelStyle
+    default_name_style = NameStyle
+    default_sorting_style = SortingStyle
 
     def format_entry(self, label, entry, bib_data=None):
         """Devuelve la obra como texto con formato."""
