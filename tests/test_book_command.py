@@ -47,6 +47,6 @@ def test_arguments_are_added_to_the_usual_ones(monkeypatch):
 
 
 def test_without_jupyter_book_it_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "jupyter_book", None)
+    monkeypatch.setitem(sys.modules, "jupyter_book.cli.main", None)
     with pytest.raises(ModuleNotFoundError, match=r'Falta jupyter-book.*pip install .* -e "\.\[libro\]"'):
         book.build([])
