@@ -23,8 +23,20 @@ import numpy as np
 
 from helpers._keras import keras
 from helpers.data import make_batches
+from helpers.formats import format_integer
 
-__all__ = ["OneCycle", "Stopper", "TrainingResult", "compile_model", "is_watched", "labels_for", "train"]
+__all__ = [
+    "OneCycle",
+    "SpeedReport",
+    "Stopper",
+    "TrainingResult",
+    "TrainingSpeed",
+    "compile_model",
+    "is_watched",
+    "labels_for",
+    "measure_speed",
+    "train",
+]
 
 NO_CURVES_VARIABLE = "HELPERS_SIN_CURVAS"
 
@@ -76,6 +88,7 @@ def compile_model(
     learning_rate: float = 1e-3,
     optimizer: "str | keras.optimizers.Optimizer" = "adam",
     label_smoothing: float = 0.0,
+    steps_per_execution: int = 1,
 ) -> keras.Model:
     """Fija con qué se entrenará la red: optimizador, pérdida y métricas. No entrena nada.
 
@@ -90,13 +103,15 @@ def compile_model(
             construido; en ese caso manda su propia tasa de aprendizaje y `learning_rate` no se usa.
         label_smoothing: parte de la probabilidad que la pérdida reparte por igual entre todas las clases, en
             [0, 1). También la lleva la pérdida que se mide en validación.
+        steps_per_execution: pasos que da TensorFlow antes de volver a Python. No cambia lo que se aprende; las
+            retrollamadas, y con ellas el botón de parada, solo se enteran al acabar cada tanda.
 
     Devuelve:
         La misma red, ya compilada, para poder escribir `model = compile_model(build_cnn())`.
 
     Lanza:
-        ValueError: si la tasa no es un número positivo, el optimizador no existe, la salida no es softmax o
-            `label_smoothing` no está en [0, 1).
+        ValueError: si la tasa no es un número positivo, el optimizador no existe, la salida no es softmax,
+            `label_smoothing` no está en [0, 1) o `steps_per_execution` no es un entero de 1 en adelante.
     """
     loss, _ = labels_for(model)
     if isinstance(optimizer, str):
@@ -117,6 +132,7 @@ def compile_model(
         raise ValueError(
             f"label_smoothing es una parte entre 0 y 1 y es {label_smoothing!r}. Lo usual es 0.1."
         )
+    steps_per_execution = _check_count(steps_per_execution, "steps_per_execution", "pasos por llamada")
     if label_smoothing:
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
     model.compile(
@@ -127,6 +143,7 @@ def compile_model(
             keras.metrics.Precision(name="precision"),
             keras.metrics.Recall(name="recall"),
         ],
+        steps_per_execution=steps_per_execution,
     )
     return model
 
@@ -549,3 +566,152 @@ def _why_stopped(
     if recorder.epochs < epochs:
         return f"Detenido por una retrollamada en la época {recorder.epochs} de {epochs}. {kept}".strip()
     return ""
+
+
+# --- Medir la velocidad -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """Una forma de entrenar la misma red."""
+
+    name: str
+    batch_size: int = 32
+    steps_per_execution: int = 1
+    policy: str = "float32"
+
+    @property
+    def graph(self) -> tuple[int, str]:
+        """Lo que obliga a TensorFlow a preparar otro grafo; el tamaño del lote, no."""
+        return self.steps_per_execution, self.policy
+
+
+# La primera es con la que se comparan las demás, y cada una de las otras cambia una sola cosa.
+_SETTINGS = (
+    _Setting("lote 32"),
+    _Setting("lote 512", batch_size=512),
+    _Setting("8 pasos por llamada", steps_per_execution=8),
+    _Setting("mixed_bfloat16", policy="mixed_bfloat16"),
+)
+
+
+@dataclass(frozen=True)
+class TrainingSpeed:
+    """Lo rápido que entrena una red de una forma.
+
+    Atributos:
+        name: la forma, como se escribe en la tabla.
+        images_per_second: imágenes con las que se entrena en un segundo.
+    """
+
+    name: str
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class SpeedReport:
+    """Velocidades medidas en la misma máquina y por turnos; la primera es la referencia.
+
+    Atributos:
+        speeds: una velocidad por forma de entrenar.
+    """
+
+    speeds: tuple[TrainingSpeed, ...]
+
+    def ratio(self, name: str) -> float:
+        """Cuántas veces más imágenes por segundo que la referencia.
+
+        Lanza:
+            KeyError: si esa forma no se midió, con las que hay.
+        """
+        by_name = {speed.name: speed.images_per_second for speed in self.speeds}
+        if name not in by_name:
+            raise KeyError(f"No se midió «{name}». Se midieron: {', '.join(by_name)}.")
+        return by_name[name] / self.speeds[0].images_per_second
+
+    def __str__(self) -> str:
+        """Una tabla con las imágenes por segundo y cuántas veces son las de la referencia."""
+        width = max(len(speed.name) for speed in self.speeds)
+        lines = [f"{'':{width}}  imágenes/s  veces {self.speeds[0].name}"]
+        for speed in self.speeds:
+            number = format_integer(round(speed.images_per_second))
+            lines.append(f"{speed.name:{width}}  {number:>10}  {self.ratio(speed.name):.2f}")
+        return "\n".join(lines)
+
+
+class _Stopwatch(keras.callbacks.Callback):
+    """Cronometra desde el final del primer lote, que se lleva los preparativos, y para pasado un tiempo."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.batches, self.elapsed = 0, 0.0
+        self._seconds = seconds
+        self._first: tuple[int, float] | None = None
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        now = time.perf_counter()
+        if self._first is None:
+            self._first = batch, now
+            return
+        self.batches, self.elapsed = batch - self._first[0], now - self._first[1]
+        if self.elapsed >= self._seconds:
+            self.model.stop_training = True
+
+
+def measure_speed(
+    build: Callable[[], keras.Model],
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    seconds: float = 0.3,
+    rounds: int = 2,
+) -> SpeedReport:
+    """Mide cuántas imágenes por segundo entrena una red en esta máquina, de cuatro formas.
+
+    Las formas son: lote de 32, lote de 512, ocho pasos por llamada y `mixed_bfloat16`. Se miden por turnos, para que
+    otro programa que frene la máquina las frene a todas, y de cada una se queda el turno más rápido. La primera llamada,
+    en la que TensorFlow prepara el grafo, no cuenta.
+
+    Argumentos:
+        build: función que construye la red, sin compilar, por ejemplo `build_cnn`. Se llama tres veces y gasta azar
+            global: fija la semilla después.
+        x, y: imágenes y etiquetas, como en `train`; hacen falta más de 1024.
+        seconds: lo que dura cada medida, más o menos.
+        rounds: turnos.
+
+    Devuelve:
+        Un `SpeedReport`, que se imprime como tabla.
+
+    Lanza:
+        ValueError: si hay menos de 1025 imágenes, que no dan para tres lotes de 512, o si los datos no valen.
+    """
+    largest = max(setting.batch_size for setting in _SETTINGS)
+    if len(x) <= 2 * largest:
+        raise ValueError(
+            f"Para medir con lotes de {largest} hacen falta más de {2 * largest} imágenes y hay {len(x)}."
+        )
+    rounds = _check_count(rounds, "rounds", "turnos")
+    usual = keras.config.dtype_policy()
+    models = {}
+    try:
+        for setting in _SETTINGS:
+            keras.config.set_dtype_policy(setting.policy)
+            if setting.graph not in models:
+                steps = setting.steps_per_execution
+                models[setting.graph] = compile_model(build(), steps_per_execution=steps)
+    finally:
+        keras.config.set_dtype_policy(usual)
+
+    def run(setting: _Setting, seconds: float) -> float:
+        watch = _Stopwatch(seconds)
+        options = {"epochs": 1, "keep_best": False, "verbose": False, "callbacks": [watch]}
+        train(models[setting.graph], x, y, batch_size=setting.batch_size, **options)
+        return watch.batches * setting.batch_size / watch.elapsed
+
+    fastest = dict.fromkeys(_SETTINGS, 0.0)
+    for turn in range(rounds + 1):
+        for setting in _SETTINGS:
+            speed = run(setting, seconds if turn else 0.0)
+            if turn:
+                fastest[setting] = max(fastest[setting], speed)
+    return SpeedReport(tuple(TrainingSpeed(setting.name, speed) for setting, speed in fastest.items()))

@@ -17,7 +17,17 @@ import pytest
 from helpers import training
 from helpers._keras import keras
 from helpers.data import one_hot
-from helpers.training import Stopper, TrainingResult, compile_model, is_watched, labels_for, train
+from helpers.training import (
+    SpeedReport,
+    Stopper,
+    TrainingResult,
+    TrainingSpeed,
+    compile_model,
+    is_watched,
+    labels_for,
+    measure_speed,
+    train,
+)
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
@@ -551,3 +561,68 @@ def test_label_smoothing_shares_a_part_among_all_classes():
     assert float(model.loss(np.eye(10, dtype="float32")[[3]], sure)) == pytest.approx(expected, rel=1e-4)
     with pytest.raises(ValueError, match="label_smoothing"):
         compile_model(model, label_smoothing=1.0)
+
+
+# --- Velocidad ----------------------------------------------------------------------------------------------
+
+
+def test_steps_per_execution_changes_nothing_that_is_learned(data):
+    weights = []
+    for steps in (1, 3):
+        model = compile_model(small_network(compiled=False), steps_per_execution=steps)
+        train(model, data.x, data.y, epochs=2, verbose=False)
+        assert model.steps_per_execution == steps
+        weights.append(model.get_weights())
+    for one, three in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, three, atol=1e-6)
+
+
+def test_steps_per_execution_must_be_a_positive_integer():
+    with pytest.raises(ValueError, match=r"steps_per_execution \(pasos por llamada\) debe ser un entero"):
+        compile_model(small_network(compiled=False), steps_per_execution=0)
+
+
+def test_speed_is_measured_in_four_ways_and_leaves_no_trace(sample_dataset):
+    built = []
+
+    def build():
+        built.append(keras.config.dtype_policy().name)
+        return small_network(compiled=False)
+
+    x, y = sample_dataset.x_train[:1300], sample_dataset.y_train[:1300]
+    report = measure_speed(build, x, y, seconds=0.01, rounds=1)
+    names = [speed.name for speed in report.speeds]
+    assert names == ["lote 32", "lote 512", "8 pasos por llamada", "mixed_bfloat16"]
+    assert all(
+        math.isfinite(speed.images_per_second) and speed.images_per_second > 0 for speed in report.speeds
+    )
+    assert built == ["float32", "float32", "mixed_bfloat16"]
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_speed_needs_images_for_three_of_the_largest_batches(data):
+    with pytest.raises(ValueError, match="lotes de 512 hacen falta más de 1024 imágenes y hay 200"):
+        measure_speed(small_network, data.x, data.y)
+
+
+def test_stopwatch_leaves_the_first_batch_out_and_counts_batches_not_calls(monkeypatch):
+    clock = iter((10.0, 10.5, 11.5))
+    monkeypatch.setattr(training.time, "perf_counter", lambda: next(clock))
+    watch = training._Stopwatch(1.2)
+    watch.set_model(types.SimpleNamespace(stop_training=False))
+    for last in (7, 15, 23):  # con ocho pasos por llamada, Keras da el número del último
+        assert not watch.model.stop_training
+        watch.on_train_batch_end(last)
+    assert (watch.batches, watch.elapsed, watch.model.stop_training) == (16, 1.5, True)
+
+
+def test_speed_table_compares_with_the_first_row():
+    report = SpeedReport((TrainingSpeed("lote 32", 3200.0), TrainingSpeed("lote 512", 12_800.0)))
+    assert str(report).splitlines() == [
+        "          imágenes/s  veces lote 32",
+        "lote 32         3200  1.00",
+        "lote 512      12\u202f800  4.00",
+    ]
+    assert report.ratio("lote 512") == 4
+    with pytest.raises(KeyError, match="No se midió «lote 64». Se midieron: lote 32, lote 512"):
+        report.ratio("lote 64")
