@@ -1,8 +1,11 @@
 """Reparte experimentos entre los ordenadores de un clúster de Ray.
 
-    python -m helpers.experiments run baseline-fashion grid-fashion --ray local          dos procesos en este ordenador
-    python -m helpers.experiments run baseline --ray auto                                el clúster del que este es un nodo
-    python -m helpers.experiments run baseline --ray ray://192.0.2.10:10001              un clúster al que se llega por red
+`python -m helpers.experiments run NOMBRE… --ray DIRECCIÓN`, donde la dirección es:
+
+- `local`: dos procesos en este ordenador;
+- `auto`: el clúster del que este ordenador es un nodo;
+- `HOST:6379`: lo mismo, nombrando el nodo principal;
+- `ray://HOST:10001`: un clúster al que se llega por red, sin ser uno de sus nodos.
 
 Cada ejecución (un experimento y una semilla, o un punto de una rejilla) es una tarea de Ray, con su proceso, que devuelve
 el registro y los pesos como bytes. Los escribe aquí quien reparte, enteros y de uno en uno: los nodos no comparten carpeta,
@@ -12,7 +15,7 @@ Cada nodo necesita este mismo libro instalado, con Ray y TensorFlow, y los datos
 Este módulo no importa TensorFlow: de eso se encarga cada tarea.
 
 Fuente:
-    Moritz et al. (2018), «Ray: A Distributed Framework for Emerging AI Applications».
+    Moritz et al. (2018), el artículo que presenta Ray.
 """
 
 import functools
@@ -157,7 +160,7 @@ def explain(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"{error} Los datos tienen que estar en cada nodo del clúster."
     if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] == "helpers":
-        return f"Ese nodo no tiene el paquete del libro. Instálalo en cada nodo: {INSTALL}."
+        return f"Ese nodo no tiene el paquete del libro. Instálalo en cada uno: {INSTALL}."
     if isinstance(error, (ValueError, ModuleNotFoundError)):
         return str(error)
     return f"{type(error).__name__}: {error}"
@@ -294,7 +297,7 @@ class RayExecutor:
     """
 
     def __init__(self, address: str):
-        """Argumentos: address, la de `run_on_cluster`."""
+        """Argumentos: `address`, la de `run_on_cluster`."""
         self.address = address
 
     def __enter__(self) -> "RayExecutor":
@@ -309,16 +312,20 @@ class RayExecutor:
         else:
             options = {}
             check_reachable(self.address)
-        try:
-            self.ray.init(address=self.address, log_to_driver=False, logging_level="error", **options)
-        except (Exception, SystemExit) as error:  # sin respuesta, Ray acaba a veces con SystemExit
-            self.ray.shutdown()
-            raise ClusterError(_no_cluster_message(self.address, error)) from error
+        # Ray da quince segundos a sus propios procesos para arrancar: en un ordenador ocupado no bastan a la primera.
+        for tries_left in (1, 0) if self.address == LOCAL else (0,):
+            try:
+                self.ray.init(address=self.address, log_to_driver=False, logging_level="error", **options)
+                break
+            except (Exception, SystemExit) as error:  # sin respuesta, Ray acaba a veces con SystemExit
+                self.ray.shutdown()
+                if not tries_left:
+                    raise ClusterError(_no_cluster_message(self.address, error)) from error
         if not any(_fits(node) for node in self.ray.nodes()):
             self.ray.shutdown()
             raise ClusterError(
                 f"Ningún nodo de «{self.address}» tiene libre lo que pide una ejecución: {CPUS} núcleo y "
-                f"{MEMORY / 1e9:.1f} GB de memoria. Arranca un nodo mayor o declara su memoria: ray start --memory BYTES."
+                f"{MEMORY / 1e9:.1f} GB de memoria. Arranca un nodo mayor o declara su memoria: `ray start --memory BYTES`."
             )
         return self
 
