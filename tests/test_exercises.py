@@ -23,6 +23,8 @@ from helpers.exercises.core import (
 )
 from helpers.models import describe_layers
 from helpers.widgets.convolution_stepper import KERNELS, ConvolutionStepper
+from helpers.widgets.feature_maps import forward, occlude
+from helpers.widgets.image_classifier import load_strip
 from helpers.widgets.layer_calculator import LayerCalculator
 from helpers.widgets.run_explorer import format_units, packed_grid
 from helpers.widgets.threshold_explorer import ThresholdExplorer
@@ -221,6 +223,14 @@ def loaded_names(node):
     }
 
 
+def loaded_model(node):
+    """El nombre de la red a la que una instrucción le carga los pesos, o nada."""
+    call = node.value if isinstance(node, ast.Expr) else None
+    if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "load_weights":
+        return {call.func.value.id}
+    return set()
+
+
 def needed_statements(chapter, block):
     """Las instrucciones del capítulo, en orden, de las que depende un código: ni una más, para no entrenar nada."""
     code = ["" if cell.startswith("%") else cell for cell in cells_of(chapter, "code")]
@@ -230,7 +240,7 @@ def needed_statements(chapter, block):
     kept = []
     for node in reversed(statements):
         provided = defined_names(node) & wanted
-        if provided:
+        if provided or loaded_model(node) & wanted:
             kept.append(node)
             wanted = (wanted - provided) | (loaded_names(node) - set(dir(builtins)) - defined_names(node))
     return ast.Module(kept[::-1], [])
@@ -299,6 +309,18 @@ def test_answers_read_from_a_control_are_those_of_the_control():
         "validation_winner_shifted": float(format_units(best["shifted"])),
         "not_distinguishable": len(chosen["equal"]),
     }
+
+    shirt = load_strip().images[7]
+    covered = {
+        (size, fill): forward(occlude(shirt, size, fill))["output"][11 * 16 + 4].ravel()
+        for size, fill in ((8, 128), (8, 0), (4, 128))
+    }
+    found = answers_of("por-dentro-1")
+    assert found["gray"] == round(100 * covered[8, 128][2], 1)
+    assert found["black"] == round(100 * covered[8, 0][2], 1)
+    assert found["small_gray"] == "suéter" and covered[4, 128].argmax() == 2
+    logits = forward(load_strip().images[0])["logits"].ravel()
+    assert abs(answers_of("por-dentro-3")["ratio"] - np.exp(logits[2] - logits[6])) < 1
 
     counts = ThresholdExplorer(0.9).compute()
     assert answers_of("evaluacion-6") == {"without_class": counts.none, "hits": counts.hits}

@@ -13,7 +13,17 @@ a `check`, y una prueba la ejecuta. Añadir un error conocido es añadir un `Mis
 
 from typing import Any
 
-from helpers.exercises import arquitectura, aumento, convolucion, datos, entrenamiento, evaluacion, mejorar
+from helpers.exercises import (
+    arquitectura,
+    aumento,
+    convolucion,
+    datos,
+    entrenamiento,
+    evaluacion,
+    mejorar,
+    no_aprende,
+    por_dentro,
+)
 from helpers.exercises.core import grade, report
 from helpers.exercises.personal import PersonalExercise, personal
 
@@ -21,7 +31,17 @@ __all__ = ["EXERCISES", "PersonalExercise", "check", "personal"]
 
 EXERCISES = {
     exercise.id: exercise
-    for chapter in (datos, convolucion, arquitectura, aumento, entrenamiento, evaluacion, mejorar)
+    for chapter in (
+        datos,
+        convolucion,
+        arquitectura,
+        aumento,
+        entrenamiento,
+        evaluacion,
+        mejorar,
+        por_dentro,
+        no_aprende,
+    )
     for exercise in chapter.EXERCISES
 }
 """Todos los ejercicios, por su identificador y en el orden del libro."""
