@@ -108,20 +108,42 @@ def weigh(urls, base, site):
         file = site / path
         if file.is_file():
             data = file.read_bytes()
-            compressed = file.suffix in {".woff2", ".woff", ".png", ".jpg"}
+            compressed = file.suffix in {".woff2", ".woff", ".png", ".jpg", ".webp"}
             found[path] = len(data) if compressed else len(gzip.compress(data, 6))
     return found
 
 
-def weight_faults(loaded, *, own_limit, first_limit):
-    """Faltas de peso de una visita: lo propio de la página (su HTML y sus figuras) y todo lo que carga la primera vez."""
-    own = sum(size for path, size in loaded.items() if path.endswith(".html") or path.startswith("_images/"))
-    total = sum(loaded.values())
+# Lo que la página carga sola mientras el lector la recorre: las figuras aplazadas y lo que espere a estar a la vista.
+READ_THROUGH = """
+async () => {
+  for (let top = 0; top < document.documentElement.scrollHeight; top += innerHeight) {
+    scrollTo(0, top);
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  }
+  for (const image of document.images) image.loading = "eager";
+  await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
+  scrollTo(0, 0);
+}
+"""
+
+
+def weight_faults(first, loaded, *, own_limit, first_limit):
+    """Faltas de peso: lo propio de la página y lo que carga la primera visita.
+
+    Argumentos:
+        first: lo que se cargó al abrir la página, como lo da `weigh`.
+        loaded: lo que se había cargado tras recorrerla entera sin tocar nada (`READ_THROUGH`).
+        own_limit: bytes de lo propio de la página, figuras aplazadas incluidas: su HTML, sus figuras y lo que piden sus controles.
+        first_limit: bytes de la primera visita, tema y fuentes incluidos.
+    """
+    shared = ("_images/", "_static/controles/")
+    own = sum(size for path, size in loaded.items() if path.endswith(".html") or path.startswith(shared))
+    total = sum(first.values())
     faults = []
     if own > own_limit:
         faults.append(f"lo propio de la página pesa {own} bytes y el límite es {own_limit}")
     if total > first_limit:
-        heaviest = sorted(loaded.items(), key=lambda item: -item[1])[:6]
+        heaviest = sorted(first.items(), key=lambda item: -item[1])[:6]
         faults.append(f"la primera visita pesa {total} bytes y el límite es {first_limit}: {heaviest}")
     return faults
 

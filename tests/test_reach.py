@@ -1,5 +1,6 @@
 """El libro llega a cualquiera: accesible, ligero, en español, con buena búsqueda, en una subcarpeta, en zip y en PDF."""
 
+import base64
 import re
 import sys
 import zipfile
@@ -8,10 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import book_checks as checks
+import numpy as np
 import page_audit as audit
 import pytest
 import yaml
 from built_book import serve
+from PIL import Image
+
+from helpers.plots import new_figure
 
 ROOT = Path(__file__).resolve().parent.parent
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
@@ -21,7 +26,7 @@ OWN_LIMIT, FIRST_LIMIT = 300_000, 1_000_000
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
-Reached = namedtuple("Reached", "outside console loaded axe keyboard motion tables reflow texts")
+Reached = namedtuple("Reached", "outside console first loaded axe keyboard motion tables reflow texts")
 
 
 def assert_clean(problems):
@@ -38,6 +43,8 @@ def inspect(tab, base, page, site):
     tab.on("pageerror", lambda error: console.append(f"excepción: {error}"))
     tab.goto(f"{base}/{page}", wait_until="load")
     texts = audit.spoken_texts(tab)
+    first = audit.weigh(set(requests), base, site)
+    tab.evaluate(audit.READ_THROUGH)
     loaded = audit.weigh(set(requests), base, site)
     axe = audit.axe_faults(tab)
     tab.evaluate("document.documentElement.dataset.theme = 'dark'")
@@ -45,7 +52,7 @@ def inspect(tab, base, page, site):
     keyboard, motion, tables = audit.focus_faults(tab), tab.evaluate(audit.MOVING), tab.evaluate(audit.TABLES)
     reflow = audit.reflow_faults(tab)
     outside = [url for url in requests if not url.startswith((base, "data:", "blob:"))]
-    return Reached(outside, console, loaded, axe, keyboard, motion, tables, reflow, texts)
+    return Reached(outside, console, first, loaded, axe, keyboard, motion, tables, reflow, texts)
 
 
 def new_tab(browser):
@@ -78,7 +85,9 @@ CHECKS = {
     "tablas con encabezados": lambda seen: seen.tables,
     "sin desplazarse de lado": lambda seen: seen.reflow,
     "en español": lambda seen: [text for text in seen.texts if checks.ENGLISH.search(text)],
-    "peso": lambda seen: audit.weight_faults(seen.loaded, own_limit=OWN_LIMIT, first_limit=FIRST_LIMIT),
+    "peso": lambda seen: audit.weight_faults(
+        seen.first, seen.loaded, own_limit=OWN_LIMIT, first_limit=FIRST_LIMIT
+    ),
 }
 
 
@@ -105,18 +114,22 @@ BAD_PAGE = """<!DOCTYPE html><html lang="es" data-theme="light"><head><meta char
 <body><button title="Toggle sidebar">x</button><a href="#main-content">Ir</a>
 <article class="bd-article"><h1>Mala</h1><p class="gris">Poco contraste</p>
 <table><tr><td>sin encabezado</td></tr></table><div style="width: 900px">ancho</div>
-<img src="https://example.com/a.png"></article>
+<img src="https://example.com/a.png"><div style="height: 9000px"></div>
+<img src="_images/lejos.png" alt="" loading="lazy"></article>
 <script>console.log("hola")</script></body></html>"""
 
 
 @pytest.mark.navegador
 def test_each_check_notices_a_bad_page(browser, tmp_path):
     (tmp_path / "mala.html").write_text(BAD_PAGE, encoding="utf-8")
+    (tmp_path / "_images").mkdir()
+    Image.new("RGB", (4, 4)).save(tmp_path / "_images" / "lejos.png")
     with serve(tmp_path) as address:
         tab = new_tab(browser)
         seen = inspect(tab, address, "mala.html", tmp_path)
         tab.close()
-    seen = seen._replace(loaded={"mala.html": OWN_LIMIT + 1})
+    assert "_images/lejos.png" in seen.loaded, "las figuras aplazadas no cuentan"
+    seen = seen._replace(loaded={"mala.html": OWN_LIMIT, "_images/lejos.png": 1})
     missed = [name for name, check in CHECKS.items() if not check(seen)]
     assert missed == []
     assert any(fault.startswith("color-contrast") for fault in seen.axe)
@@ -124,9 +137,59 @@ def test_each_check_notices_a_bad_page(browser, tmp_path):
     assert any(
         "la primera visita" in fault
         for fault in audit.weight_faults(
-            {"_static/tema.js": FIRST_LIMIT + 1}, own_limit=OWN_LIMIT, first_limit=FIRST_LIMIT
+            {"_static/tema.js": FIRST_LIMIT + 1}, {}, own_limit=OWN_LIMIT, first_limit=FIRST_LIMIT
         )
     )
+
+
+# --- Figuras ligeras ------------------------------------------------------------------------------------------
+def test_figures_are_published_light_and_look_the_same(tmp_path):
+    from book_ext.figures import MAXIMUM_ERROR, publish
+
+    fig, axes = new_figure(alt="Una curva que sube de 0 a 1", title="Sube")
+    axes.plot([0, 1, 2], [0, 0.7, 1], color="#0072B2")
+    data, _ = fig._repr_mimebundle_()
+    stored, published = tmp_path / "a.png", tmp_path / "a.webp"
+    stored.write_bytes(base64.b64decode(data["image/png"]))
+    publish(stored, published)
+    publish(stored, tmp_path / "b.webp")
+    assert published.read_bytes() == (tmp_path / "b.webp").read_bytes()
+    assert published.stat().st_size < 0.7 * stored.stat().st_size
+    before, after = (
+        np.asarray(Image.open(file).convert("RGB")).astype(float) for file in (stored, published)
+    )
+    assert np.sqrt(((before - after) ** 2).mean()) <= MAXIMUM_ERROR
+    for exact in ((255, 255, 255), (0, 0x72, 0xB2)):  # los fondos y las líneas no cambian de color
+        same = (before == exact).all(axis=2)
+        assert same.any() and (after[same] == exact).all()
+
+
+def test_a_small_marker_keeps_its_colour_and_few_colours_are_not_touched():
+    from book_ext.figures import COLOURS, fewer_colours
+
+    greys = np.repeat(np.arange(250, dtype=np.uint8)[:, None], 3, axis=1)
+    colours = np.vstack([greys, [[213, 94, 0]]]).astype(np.uint8)
+    counts = np.append(np.full(250, 2000), 60)
+    merged = fewer_colours(colours, counts)
+    assert merged[-1].tolist() == [213, 94, 0] and len(np.unique(merged, axis=0)) in COLOURS
+    assert (fewer_colours(colours[: COLOURS[0]], counts[: COLOURS[0]]) == colours[: COLOURS[0]]).all()
+
+
+def test_the_site_publishes_no_stored_figure(book):
+    from book_ext.figures import rename_figures
+
+    assert not [path for path in book.site.glob("_images/*.png") if len(path.stem) == 64]
+    digest = "0" * 64
+    assert (
+        rename_figures(f'<img src="../_images/{digest}.png">') == f'<img src="../_images/{"0" * 32}-1.webp">'
+    )
+    missing = {
+        f"{page}: {source}"
+        for page, text in book.html.items()
+        for source in re.findall(r'(?:src|href)="([^":]*_images/[^"]+)"', text)
+        if not (book.site / page).parent.joinpath(source).exists()
+    }
+    assert missing == set()
 
 
 # --- Búsqueda -----------------------------------------------------------------------------------------------

@@ -137,13 +137,14 @@ def test_the_three_rules_of_the_chapter_hold():
 def test_pictures_are_those_of_the_sample_and_some_lack_a_class_at_any_threshold():
     sample, dataset = load_sample(), load_dataset()
     for index, picture in zip(sample.picture_indices, sample.pictures, strict=True):
-        assert (np.pad(picture, 2) == dataset.x_test[index, :, :, 0]).all()
+        # 16 grises: ningún píxel se aparta más de medio escalón.
+        assert abs(np.pad(picture, 2).astype(int) - dataset.x_test[index, :, :, 0]).max() <= 8
     confidence = sample.probabilities.max(axis=1)
     for threshold in THRESHOLDS:
         without = int((confidence <= threshold).sum())
         shown = int((confidence[sample.picture_indices] <= threshold).sum())
         assert shown >= min(without, 2)
-    assert len(sample.picture_indices) < 140
+    assert len(sample.picture_indices) < 90
 
 
 def test_stored_html_says_its_numbers_and_is_always_the_same():
@@ -282,7 +283,10 @@ def test_javascript_and_python_agree_and_states_survive_the_address(browser):
             states,
         )
     probabilities, twins = found
-    assert probabilities == load_sample().probabilities.ravel().tolist()  # float16, sin perder un bit
+    recorded = load_sample().probabilities.ravel()
+    kept = recorded > THRESHOLDS[0]  # las demás no se dicen con ningún umbral, y viajan como 0
+    assert probabilities == np.where(kept, recorded, 0).tolist()  # float16, sin perder un bit
+    assert load_sample().probabilities.max(axis=1).min() > THRESHOLDS[0]
     for state, twin in zip(states, twins, strict=True):
         expected = compute(state)
         assert twin["again"] == state

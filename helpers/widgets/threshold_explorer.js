@@ -4,6 +4,7 @@ import { checkboxField, formatInteger, formatNumber, h, lineChart, pixelCanvas, 
 
 const CLASSES = 10;
 const SIDE = 28;
+const GREY_STEP = 17; // cada píxel viaja como una cifra hexadecimal: 16 grises
 const LOW = 0.01;
 const HIGH = 0.99;
 const SHOWN = 12; // imágenes sin clase que se enseñan a la vez
@@ -31,7 +32,7 @@ export function decode(data) {
     const row = probabilities.subarray(CLASSES * image, CLASSES * (image + 1));
     return row.indexOf(Math.max(...row));
   });
-  const pixels = bytesOf(data.pictures);
+  const pixels = Uint8Array.from(data.pictures, (digit) => GREY_STEP * parseInt(digit, 16));
   // De la que más cerca estuvo de tener clase a la que menos.
   const pictures = data.indices
     .map((image, place) => ({

@@ -23,8 +23,11 @@ __all__ = ["EXPERIMENT", "Counts", "ThresholdExplorer", "compute"]
 
 EXPERIMENT, SEED = "baseline-fashion", 0
 THRESHOLDS = tuple(index / 100 for index in range(1, 100))
-PER_HUNDREDTH = 2
-"""Imágenes que la página lleva de cada centésima de confianza: bastan para enseñar algunas con cualquier umbral."""
+PER_HUNDREDTH, DOUBTFUL = 2, 50
+"""Imágenes que la página lleva de cada centésima de confianza, hasta la de `DOUBTFUL`: bastan para enseñar algunas con
+cualquier umbral. De las demás lleva una, que de esas hay más donde elegir."""
+GREYS = 16
+"""Grises de las imágenes que la página lleva: con más pesan el doble y a 28×28 no se nota."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +39,7 @@ class Sample:
         labels: (N,) int64.
         class_names: los K nombres.
         picture_indices: puestos, en la prueba, de las imágenes que se pueden enseñar.
-        pictures: (M, 28, 28) uint8, esas imágenes sin el marco que las lleva a 32×32.
+        pictures: (M, 28, 28) uint8, esas imágenes con `GREYS` grises y sin el marco que las lleva a 32×32.
     """
 
     probabilities: np.ndarray
@@ -53,9 +56,12 @@ def load_sample() -> Sample:
 
     dataset, probabilities = load_dataset(), load_predictions(EXPERIMENT, SEED)
     hundredth = np.floor(100 * probabilities.max(axis=1)).astype(int)
-    chosen = [np.flatnonzero(hundredth == value)[:PER_HUNDREDTH] for value in range(100)]
+    chosen = [
+        np.flatnonzero(hundredth == value)[: PER_HUNDREDTH if value < DOUBTFUL else 1] for value in range(100)
+    ]
     indices = np.concatenate(chosen)
-    pictures = dataset.x_test[indices][:, 2:30, 2:30, 0]
+    step = 255 // (GREYS - 1)
+    pictures = step * np.rint(dataset.x_test[indices][:, 2:30, 2:30, 0] / step).astype(np.uint8)
     return Sample(probabilities, dataset.y_test, dataset.class_names, indices, pictures)
 
 
@@ -161,14 +167,20 @@ class ThresholdExplorer(Control):
 
     @classmethod
     def data(cls) -> Mapping[str, Any]:
-        """Las probabilidades, en float16; las etiquetas, una cifra por imagen; y las imágenes que se pueden enseñar."""
+        """Las probabilidades, en float16; las etiquetas, una cifra por imagen; y las imágenes, una cifra por píxel.
+
+        Las probabilidades que no pasan del umbral más bajo van como 0: ni se dicen nunca ni son la mayor de su imagen.
+        """
         sample = load_sample()
+        probabilities = np.where(sample.probabilities > THRESHOLDS[0], sample.probabilities, 0)
         return {
-            "probabilities": _text(sample.probabilities.astype("<f2")),
+            "probabilities": _text(probabilities.astype("<f2")),
             "labels": "".join(map(str, sample.labels.tolist())),
             "classes": list(sample.class_names),
             "indices": sample.picture_indices.tolist(),
-            "pictures": _text(sample.pictures),
+            "pictures": "".join(
+                f"{grey:x}" for grey in (sample.pictures.ravel() // (255 // (GREYS - 1))).tolist()
+            ),
         }
 
     @classmethod

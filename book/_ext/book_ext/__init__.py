@@ -5,6 +5,7 @@ Cada módulo hace una sola cosa y trae su propio `setup(app)`:
 - `search`: búsqueda en español que no distingue acentos;
 - `interface`: textos de la interfaz que el tema deja en inglés;
 - `alt_text`: el texto alternativo que traen las figuras guardadas en los cuadernos;
+- `figures`: las figuras guardadas en los cuadernos, publicadas como WebP ligero;
 - `bibliography`: las referencias, con sus palabras de enlace en español;
 - `maths`: MathJax copiado dentro del libro, solo donde hay fórmulas;
 - `metadata`: título, descripción y tarjeta de cada página, y el mapa del sitio;
@@ -22,6 +23,7 @@ from . import (
     controls,
     engine_page,
     experiments,
+    figures,
     interface,
     maths,
     metadata,
@@ -42,6 +44,7 @@ MODULES = (
     experiments,
     performance,
     engine_page,
+    figures,
     polish,
     repository,
 )
