@@ -1,5 +1,9 @@
 """Lo que tarda en entrenar la red de la tarea: como la escribe la tarea, con `helpers.training`, y con lo que la acelera."""
 
+import statistics
+import subprocess
+import sys
+
 import numpy as np
 
 from benchmarks.table import Figure, Measured
@@ -14,7 +18,40 @@ FIGURES = (
     Figure("batch_512", "una época con lote 512 frente a lote 32", "×", decimals=2),
     Figure("steps", "una época con steps_per_execution=8 frente a 1", "×", decimals=2),
     Figure("bfloat16", "una época con mixed_bfloat16 frente a float32", "×", decimals=2),
+    Figure("bfloat16_512", "lo mismo, las dos con lote 512", "×", decimals=2),
+    Figure("one_thread", "una época con un hilo frente a todos", "×", decimals=2),
 )
+
+# Los hilos se eligen antes de que TensorFlow arranque: hace falta otro proceso. Imprime los segundos de una época.
+EPOCH_WITH_THREADS = """
+import sys, time
+import helpers
+import tensorflow as tf
+if int(sys.argv[1]):
+    tf.config.threading.set_intra_op_parallelism_threads(int(sys.argv[1]))
+    tf.config.threading.set_inter_op_parallelism_threads(int(sys.argv[1]))
+from helpers.data import load_dataset
+from helpers.models import build_cnn
+from helpers.training import compile_model, train
+data, model = load_dataset(), compile_model(build_cnn())
+options = {"epochs": 1, "keep_best": False, "verbose": False}
+train(model, data.x_train[:320], data.y_train[:320], **options)  # aquí se prepara el grafo
+started = time.perf_counter()
+train(model, data.x_train, data.y_train, **options)
+print(time.perf_counter() - started)
+"""
+
+
+def epoch_with_threads(threads: int) -> float:
+    """Los segundos de una época en otro proceso, con esos hilos (0: los que TensorFlow quiera)."""
+    command = [sys.executable, "-c", EPOCH_WITH_THREADS, str(threads)]
+    run = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
+    return float(run.stdout)
+
+
+def one_thread_over_all(rounds: int = 3) -> float:
+    """Cuántas veces tarda una época con un solo hilo: la mediana de los cocientes, por turnos."""
+    return statistics.median(epoch_with_threads(1) / epoch_with_threads(0) for _ in range(rounds))
 
 
 def measure() -> dict[str, Measured]:
@@ -32,11 +69,9 @@ def measure() -> dict[str, Measured]:
         keras.config.set_dtype_policy(policy)
         try:
             keras.utils.set_random_seed(0)
-            model = compile_model(build_cnn())
+            return compile_model(build_cnn(), steps_per_execution=steps)
         finally:
             keras.config.set_dtype_policy(before)
-        model.steps_per_execution = steps
-        return model
 
     def ours(model, batch_size=32):
         return lambda: train(model, x, y, batch_size=batch_size, epochs=1, keep_best=False, verbose=False)
@@ -52,6 +87,7 @@ def measure() -> dict[str, Measured]:
             "batch_512": ours(network(), 512),
             "steps": ours(network(steps=8)),
             "bfloat16": ours(network("mixed_bfloat16")),
+            "bfloat16_512": ours(network("mixed_bfloat16"), 512),
         },
         rounds=4,
     )
@@ -64,4 +100,6 @@ def measure() -> dict[str, Measured]:
             name: Measured(ratio(times, name, "ours"))
             for name in ("batch_128", "batch_512", "steps", "bfloat16")
         },
+        "bfloat16_512": Measured(ratio(times, "bfloat16_512", "batch_512")),
+        "one_thread": Measured(one_thread_over_all()),
     }

@@ -12,7 +12,8 @@ La marca tiene tres partes: REGISTRO PUNTERO FORMATO.
 
 - REGISTRO: `baseline-s0` es el archivo `baseline-s0.json` de `book/results/`. Sobre todas las semillas registradas de un
   experimento: `baseline@media`, `baseline@dispersion` (desviación típica de la muestra, con n − 1), `baseline@min` y
-  `baseline@max`.
+  `baseline@max`. `rendimiento` es la medida de la página Rendimiento: `/entrenamiento/batch_512` es el valor de esa parte
+  y esa cifra.
 - PUNTERO: dónde está el valor en el registro, como en JSON Pointer (RFC 6901): `/best/test/accuracy`. En una lista,
   una posición contada desde 0 (`/best/test/per_class/6/recall`) o, detrás del puntero, un resumen:
   `/history/val_accuracy@max`, `@min`, `@final` (el último), `@mejor` (el de la mejor época del registro), `@7` (el de la
@@ -51,6 +52,9 @@ FIRST_COVERED = "aumento"
 
 NOT_COVERED = frozenset({"licencias", "referencias"})
 """Páginas sin medidas: sus números son versiones de licencias y de programas, o datos de publicaciones."""
+
+SPEEDS = "rendimiento"
+"""La medida de referencia de `python -m benchmarks`: está junto a la carpeta de los registros, no dentro."""
 
 HIDDEN = "\x00"
 """Lo que ocupa el lugar del código, las fórmulas y las etiquetas en un texto tapado: no aparece en ninguna prosa."""
@@ -178,6 +182,11 @@ def parse(body: str) -> Datum:
 
 
 def _load(name: str, folder: Path) -> dict:
+    if name == SPEEDS:
+        values: dict[str, dict] = {}
+        for row in json.loads((Path(folder).parent / f"{SPEEDS}.json").read_text(encoding="utf-8"))["rows"]:
+            values.setdefault(row["part"], {})[row["key"]] = row["value"]
+        return values
     found = re.fullmatch(r"(.+)-s(\d+)", name)
     if found:
         return load_record(found.group(1), int(found.group(2)), folder)

@@ -528,3 +528,15 @@ def test_markers_are_hidden_comments_that_change_nothing_else(render):
     assert "<td" in without and without.count("0.660") == 6
     assert with_markers.count(marker) == SAMPLE.count("{marca}") == 10
     assert with_markers.replace(marker, "") == without
+
+
+def test_the_reference_of_speed_is_read_by_part_and_figure(tmp_path):
+    rows = [
+        {"part": "entrenamiento", "key": "batch_512", "value": 0.6249},
+        {"part": "motor", "key": "keras", "value": 10},
+    ]
+    (tmp_path / "rendimiento.json").write_text(json.dumps({"rows": rows}), encoding="utf-8")
+    folder = tmp_path / "results"
+    assert messages(marked("0.62", "rendimiento /entrenamiento/batch_512 .2f"), folder) == []
+    assert "0.62" in messages(marked("0.63", "rendimiento /entrenamiento/batch_512 .2f"), folder)[0]
+    assert "hay keras" in messages(marked("0.63", "rendimiento /motor/nada .2f"), folder)[0]
