@@ -30,8 +30,8 @@ test: entorno  ## Pruebas: paquete, libro, páginas en Chromium y todos los cuad
 
 test-full: test entorno-colab entorno-motor entorno-escalar  ## Lo anterior y además Firefox, JupyterLab, las versiones de Colab, Ray y el motor recompilado
 	tests/navegadores.sh chromium firefox
-	$(PY) -m pytest -m completo
-	.venv-colab/bin/python -m pytest -p no:cacheprovider $(PRUEBAS_COLAB)
+	$(PY) -m pytest -m completo $(A_LA_VEZ)
+	.venv-colab/bin/python -m pytest -p no:cacheprovider $(PRUEBAS_COLAB) $(A_LA_VEZ)
 
 lint: entorno  ## Estilo del código, forma normal de los cuadernos y palabras: glosario, ortografía, primeras menciones y enlaces
 	tests/hunspell.sh

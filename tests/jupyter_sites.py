@@ -54,7 +54,7 @@ def jupyter_server(python, command, folder, root):
         )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 180
         while True:
             try:
                 urllib.request.urlopen(f"{url}/api?token={token}", timeout=5).read()
