@@ -264,14 +264,16 @@ def read_photos(
             bad.append(f"«{photo.name}» {error}")
     if not bad:
         return good, pixels, []
-    count = "1 archivo" if len(bad) == 1 else f"{format_integer(len(bad))} archivos"
+    one = len(bad) == 1
+    what = "se puede leer 1 archivo" if one else f"se pueden leer {format_integer(len(bad))} archivos"
+    it = "lo" if one else "los"
     listed = "; ".join(bad[:_LISTED]) + ("…" if len(bad) > _LISTED else "")
     if not skip_damaged:
         raise ValueError(
-            f"No se puede leer {count} de {format_integer(len(photos))}: {listed}. Arréglalos, bórralos, o repite con "
-            "skip_damaged=True para seguir sin ellos."
+            f"No {what} de {format_integer(len(photos))}: {listed}. Arrégla{it}, bórra{it}, o repite con "
+            f"skip_damaged=True para seguir sin {'él' if one else 'ellos'}."
         )
-    return good, pixels[: len(good)], [f"No se puede leer {count}, y se sigue sin ellos: {listed}."]
+    return good, pixels[: len(good)], [f"No {what}, y se sigue sin {'él' if one else 'ellos'}: {listed}."]
 
 
 # --- Repartir --------------------------------------------------------------------------------------------------

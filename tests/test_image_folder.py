@@ -234,7 +234,7 @@ def test_damaged_files_are_all_named_before_anything_else(photos, capsys):
     with pytest.raises(ValueError) as raised:
         load_image_folder(photos)
     message = str(raised.value)
-    assert message.startswith("No se puede leer 4 archivos de 23: «gato/00003.png» está dañada o cortada (")
+    assert message.startswith("No se pueden leer 4 archivos de 23: «gato/00003.png» está dañada o cortada (")
     assert "«gato/notas.txt» no es una imagen; " in message
     assert "es HEIC, que Pillow no abre: guárdala como JPEG" in message
     assert message.endswith("o repite con skip_damaged=True para seguir sin ellos.")
@@ -243,7 +243,7 @@ def test_damaged_files_are_all_named_before_anything_else(photos, capsys):
     dataset = load_image_folder(photos, skip_damaged=True)
     assert len(all_images(dataset)) == 19
     (notice,) = notices(capsys)
-    assert notice.startswith("Aviso: No se puede leer 4 archivos, y se sigue sin ellos: «gato/00003.png»")
+    assert notice.startswith("Aviso: No se pueden leer 4 archivos, y se sigue sin ellos: «gato/00003.png»")
 
 
 def test_empty_file_says_so(photos):

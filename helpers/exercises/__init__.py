@@ -20,6 +20,7 @@ from helpers.exercises import (
     datos,
     entrenamiento,
     evaluacion,
+    guardar,
     mejorar,
     no_aprende,
     por_dentro,
@@ -40,6 +41,7 @@ EXERCISES = {
         evaluacion,
         mejorar,
         por_dentro,
+        guardar,
         no_aprende,
     )
     for exercise in chapter.EXERCISES
