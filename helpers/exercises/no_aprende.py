@@ -160,20 +160,11 @@ EXERCISES = (
         "3. Una tasa demasiado alta",
         (
             Question(
-                "stuck_accuracy",
-                NUMBER,
-                10,
-                "Responde lo mismo a todo, y acierta una de cada diez.",
-                (
-                    Mistake(0.1, "Escríbela en tanto por ciento, como la da el laboratorio."),
-                    Mistake(90, "Esa es la proporción de fallos."),
-                    Mistake(
-                        50,
-                        "Con esa tasa no aprende nada. ¿Seguro que es la de validación con tasa 1?",
-                        lambda accuracy: 15 < accuracy < 90,
-                    ),
-                ),
-                tolerance=2.5,
+                "finishes",
+                word("sí", "no"),
+                "no",
+                "La pérdida se dispara en los primeros pasos y el laboratorio lo para.",
+                (Mistake("sí", "Mira el mensaje que sale bajo el botón al entrenar con tasa 1."),),
             ),
             Question(
                 "rate",
@@ -196,11 +187,16 @@ EXERCISES = (
                 accepts=lambda rate: rate in (0.03, 0.1),
             ),
             Question(
-                "zero_weights",
-                word("sí", "no"),
-                "no",
-                "Con pesos cero no hay gradiente que multiplicar por la tasa.",
-                (Mistake("sí", "Mira la pérdida: ¿se mueve de 2.303? Vuelve a «Todos los pesos a cero»."),),
+                "zero_loss",
+                NUMBER,
+                2.30,
+                "La de repartir entre diez. Si los pesos son cero, su gradiente también, y la tasa no tiene qué multiplicar.",
+                (
+                    Mistake(0, "Los pesos valen cero; la pérdida, no."),
+                    Mistake(0.1, "Esa es la exactitud. Se pide la pérdida."),
+                    Mistake(1, "Ese es el logaritmo en base 10 de las clases. Léela en el laboratorio."),
+                ),
+                tolerance=0.011,
             ),
         ),
     ),
