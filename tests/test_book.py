@@ -586,6 +586,8 @@ def test_glossary_points_to_the_chapter_that_uses_each_word():
     for name in NOTEBOOKS:
         notebook = nbformat.read(ROOT / f"{name}.ipynb", as_version=4)
         chapters[Path(f"{name}.ipynb").name] = "\n".join(cell.source for cell in notebook.cells)
+    for path in (ROOT / "book").glob("*.md"):
+        chapters[path.name] = path.read_text(encoding="utf-8")
     assert checks.untaught_terms(glossary, chapters, stem) == []
 
 
