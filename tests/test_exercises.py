@@ -289,6 +289,10 @@ def test_answers_read_from_a_control_are_those_of_the_control():
     calculator = LayerCalculator(input_shape=(32, 48, 3)).compute()
     assert answers_of("datos-6") == {"first_output": calculator.rows[0].shape, "params": calculator.params}
 
+    calculator = LayerCalculator(input_shape=(64, 64, 3)).compute()
+    macs = sum(row.macs for row in calculator.rows)
+    assert answers_of("guardar-3") == {"macs": macs, "params": calculator.params}
+
     kernel = np.reshape(KERNELS["Bordes verticales"][0], (3, 3))
     changed = kernel.copy()
     changed[1, 2] = answers_of("convolucion-6")["weight"]
