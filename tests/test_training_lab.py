@@ -112,9 +112,13 @@ def test_stored_html_is_small_and_has_no_data():
     assert "2000 imágenes" in repr(TrainingLab()) and "validación" in TrainingLab().picture().alt
 
 
-def test_chapter_stores_what_the_control_shows_today():
-    stored = ["".join(data["text/html"]) for data in stored_outputs(ROOT / "book" / "entrenamiento.ipynb")]
-    assert TrainingLab().to_html() in stored
+@pytest.mark.parametrize(
+    ("chapter", "choices"),
+    [("entrenamiento", {}), ("no-aprende", {"images": 1000, "epochs": 3, "rate": 1})],
+)
+def test_chapter_stores_what_the_control_shows_today(chapter, choices):
+    stored = ["".join(data["text/html"]) for data in stored_outputs(ROOT / "book" / f"{chapter}.ipynb")]
+    assert TrainingLab(**choices).to_html() in stored
 
 
 @pytest.mark.parametrize(
