@@ -21,6 +21,36 @@ RUN_AXE = """
   nodes.map((node) => `${id}: ${node.target.join(" ")}: ${node.failureSummary.replace(/\\s+/g, " ")}`)))
 """
 
+# El contraste de lo que axe no mira: cada color de letra, con su fondo, de todos los bloques de código y todas las fórmulas. Cada
+# pareja se mira una vez (WCAG 2.2, 1.4.3: 4.5, o 3 si la letra es grande).
+CODE_CONTRAST = """
+() => {
+  const numbers = (color) => { const [r, g, b, a = 1] = color.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
+  const over = ([r, g, b, a], [R, G, B]) => [r * a + R * (1 - a), g * a + G * (1 - a), b * a + B * (1 - a)];
+  const channel = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const behind = (element) => {
+    if (!element) return [255, 255, 255];
+    const color = numbers(getComputedStyle(element).backgroundColor);
+    return color[3] === 1 ? color : over(color, behind(element.parentElement));
+  };
+  const seen = new Map();
+  for (const element of document.querySelectorAll("article div.highlight *, article mjx-container, article mjx-container *")) {
+    const written = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    if (!written && !element.matches("mjx-container, mjx-c")) continue;
+    if (element.closest("button, mjx-assistive-mml") || !element.checkVisibility()) continue;
+    const style = getComputedStyle(element), back = behind(element), fore = over(numbers(style.color), back);
+    const key = `${fore.map(Math.round)} sobre ${back.slice(0, 3).map(Math.round)}`;
+    if (seen.has(key)) continue;
+    const [high, low] = [light(fore), light(back)].sort((a, b) => b - a), ratio = (high + 0.05) / (low + 0.05);
+    const size = parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
+    seen.set(key, ratio >= (large ? 3 : 4.5) ? null
+      : `contraste ${ratio.toFixed(2)} en ${element.tagName.toLowerCase()}.${element.className}: ${key}`);
+  }
+  return [...seen.values()].filter(Boolean);
+}
+"""
+
 # Con el movimiento reducido, nada se anima ni se desplaza solo.
 MOVING = """
 () => [...document.querySelectorAll("*")].filter((element) => {

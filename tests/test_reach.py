@@ -1,6 +1,7 @@
 """El libro llega a cualquiera: accesible, ligero, en español, con buena búsqueda, en una subcarpeta, en zip y en PDF."""
 
 import base64
+import io
 import re
 import sys
 import zipfile
@@ -46,8 +47,9 @@ def inspect(tab, base, page, site):
     first = audit.weigh(set(requests), base, site)
     tab.evaluate(audit.READ_THROUGH)
     loaded = audit.weigh(set(requests), base, site)
-    axe = audit.axe_faults(tab)
+    axe = audit.axe_faults(tab) + tab.evaluate(audit.CODE_CONTRAST)
     tab.evaluate("document.documentElement.dataset.theme = 'dark'")
+    axe += [f"en oscuro: {fault}" for fault in tab.evaluate(audit.CODE_CONTRAST)]
     axe += [f"en oscuro: {fault}" for fault in audit.axe_faults(tab, ["color-contrast"])]
     keyboard, motion, tables = audit.focus_faults(tab), tab.evaluate(audit.MOVING), tab.evaluate(audit.TABLES)
     reflow = audit.reflow_faults(tab)
@@ -110,9 +112,12 @@ def test_pages_leave_out_what_they_do_not_use():
 
 
 BAD_PAGE = """<!DOCTYPE html><html lang="es" data-theme="light"><head><meta charset="utf-8"><title>Mala</title>
-<style>a { outline: none !important; transition: color 2s; } .gris { color: #aaa; }</style></head>
+<style>a { outline: none !important; transition: color 2s; } .gris { color: #aaa; }
+[data-theme=dark] .k { color: #333; background: #222; }</style></head>
 <body><button title="Toggle sidebar">x</button><a href="#main-content">Ir</a>
 <article class="bd-article"><h1>Mala</h1><p class="gris">Poco contraste</p>
+<div class="highlight"><pre>1</pre></div><div class="highlight"><pre>2</pre></div><div class="highlight"><pre>3</pre></div>
+<div class="highlight"><pre><span class="c">ok</span><span class="gris c1">x</span><span class="k">y</span></pre></div>
 <table><tr><td>sin encabezado</td></tr></table><div style="width: 900px">ancho</div>
 <img src="https://example.com/a.png"><div style="height: 9000px"></div>
 <img src="_images/lejos.png" alt="" loading="lazy"></article>
@@ -134,6 +139,12 @@ def test_each_check_notices_a_bad_page(browser, tmp_path):
     assert missed == []
     assert any(fault.startswith("color-contrast") for fault in seen.axe)
     assert any(fault.startswith("image-alt") for fault in seen.axe)
+    # El cuarto bloque de código, que axe no mira: una clase gris en claro y otra solo en oscuro.
+    code = [fault for fault in seen.axe if "contraste" in fault]
+    assert any("span.gris c1" in fault for fault in code) and any(
+        "en oscuro" in fault and "span.k" in fault for fault in code
+    )
+    assert not any("span.c:" in fault for fault in code)
     assert any(
         "la primera visita" in fault
         for fault in audit.weight_faults(
@@ -330,34 +341,130 @@ def test_packaging_without_a_site_says_what_to_do(tmp_path):
         make_usb(tmp_path / "a.zip", site=tmp_path / "nada")
 
 
+# --- PDF ------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "word, parts",
+    [
+        ("convolucionales", "con-vo-lu-cio-na-les"),
+        ("entrenamiento", "en-tre-na-miento"),
+        ("instrucción", "ins-truc-ción"),
+        ("agrupación", "agru-pa-ción"),
+        ("bloques", "blo-ques"),
+        ("carrera", "ca-rrera"),
+        ("Exhaustividad", "Ex-haus-ti-vi-dad"),
+        ("aéreo", "aéreo"),
+        ("capas", "capas"),
+        ("softmaxWeb", "softmaxWeb"),
+        ("dropout", "dropout"),
+    ],
+)
+def test_spanish_words_are_split_between_syllables(word, parts):
+    from helpers.hyphenation import SOFT_HYPHEN, hyphenate
+
+    assert hyphenate(word).replace(SOFT_HYPHEN, "-") == parts
+
+
 def flatten(outline):
     """Los marcadores de un PDF, de todos los niveles."""
     for item in outline:
         yield from flatten(item) if isinstance(item, list) else [item]
 
 
-@pytest.mark.completo
-@pytest.mark.navegador
-def test_the_pdf_has_outline_language_and_figures(book, tmp_path):
+def test_a_packed_pdf_says_the_same_and_weighs_less():
+    from pypdf import PdfReader, PdfWriter
+
+    from helpers.pdf import pack
+
+    writer, plain = PdfWriter(), io.BytesIO()
+    for _ in range(150):
+        writer.add_blank_page(200, 300)
+    parent = writer.add_outline_item(title="Parte", page_number=2)
+    writer.add_outline_item(title="Capítulo", page_number=120, parent=parent)
+    writer.add_metadata({"/Title": "Prueba"})
+    writer.write(plain)
+    packed = pack(plain.getvalue())
+    assert len(packed) < 0.5 * len(plain.getvalue())
+    reader = PdfReader(io.BytesIO(packed), strict=True)
+    assert len(reader.pages) == 150 and reader.pages[149].mediabox.height == 300
+    places = [(item.title, reader.get_destination_page_number(item)) for item in flatten(reader.outline)]
+    assert places == [("Parte", 2), ("Capítulo", 120)] and reader.metadata.title == "Prueba"
+
+
+@pytest.fixture(scope="module")
+def printed(book, tmp_path_factory):
+    """El PDF de `make pdf`."""
     from pypdf import PdfReader
 
-    from helpers.packaging import MAXIMUM_PDF, make_pdf
+    from helpers.pdf import make_pdf
 
     # En otro hilo: Playwright no admite dos sesiones en el mismo, y la de este archivo sigue abierta.
     with ThreadPoolExecutor(1) as thread:
-        target = thread.submit(make_pdf, tmp_path / "libro.pdf", site=book.site).result()
+        target = thread.submit(
+            make_pdf, tmp_path_factory.mktemp("pdf") / "libro.pdf", site=book.site
+        ).result()
+    return target, PdfReader(target)
+
+
+@pytest.mark.completo
+@pytest.mark.navegador
+def test_the_pdf_has_outline_language_tags_and_figures(printed):
+    from helpers.pdf import ANSWERS, MAXIMUM_PDF
+
+    target, reader = printed
     assert target.stat().st_size <= MAXIMUM_PDF
-    reader = PdfReader(target)
     parts = [item.title for item in reader.outline if not isinstance(item, list)]
-    assert parts[1:] == [part["caption"] for part in TOC["parts"]]
-    assert len(list(flatten(reader.outline))) > 5 * len(DOCUMENTS), "faltan las secciones en el índice"
-    assert not any("\n" in item.title for item in flatten(reader.outline))
-    assert reader.root_object["/Lang"] == "es"
-    text = "\n".join(page.extract_text() for page in reader.pages)
-    assert "Solución" in text
+    assert parts[1] == "Índice" and parts[3:] == [part["caption"] for part in TOC["parts"]]
+    entries = list(flatten(reader.outline))
+    assert len(entries) > 5 * len(DOCUMENTS), "faltan las secciones en el índice"
+    assert not any("\n" in item.title or "\u00ad" in item.title for item in entries)
+    assert reader.root_object["/Lang"] == "es" and reader.root_object["/MarkInfo"]["/Marked"]
+    assert (
+        reader.metadata.title == yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["title"]
+    )
+    texts = [page.extract_text() for page in reader.pages]
+    assert any(ANSWERS in text for text in texts)
     # J07: lo que hace tropezar a LaTeX (flechas, multiplicaciones, letras griegas) llega al PDF tal cual.
-    assert "\ufffd" not in text
-    assert all(sign in text for sign in "→×ñ¿"), "faltan signos"
-    assert all(page.extract_text().strip() or page.images for page in reader.pages), (
+    assert "\ufffd" not in "".join(texts)
+    assert all(sign in "".join(texts) for sign in "→×ñ¿"), "faltan signos"
+    assert sum(text.count("\u00ad") for text in texts) > 500, "no hay palabras partidas"
+    assert all(text.strip() or page.images for text, page in zip(texts, reader.pages, strict=True)), (
         "hay una página en blanco"
     )
+
+
+@pytest.mark.completo
+@pytest.mark.navegador
+def test_the_pages_of_the_pdf_are_numbered_and_the_index_tells_them(printed):
+    _, reader = printed
+    numbered = [
+        number
+        for number, page in enumerate(reader.pages, 1)
+        if str(number) in re.split(r"\s+", page.extract_text())
+    ]
+    assert numbered[0] == 2 and len(numbered) == len(reader.pages) - 1, "faltan números de página"
+    entries = list(flatten(reader.outline))
+    first = next(item for item in entries if item.title.startswith("2. "))
+    index = "\n".join(reader.pages[page].extract_text() for page in range(1, 6))
+    number = reader.get_destination_page_number(first) + 1
+    assert re.search(rf"{re.escape(first.title)}\s+{number}\b", index)
+    assert "000" not in index and "?" not in re.findall(r"(?<=\s)\?(?=\s)", index)
+
+
+@pytest.mark.completo
+@pytest.mark.navegador
+def test_every_link_of_the_pdf_leads_inside_it_or_to_the_web(printed):
+    _, reader = printed
+    names, wrong, inside = set(reader.named_destinations), set(), 0
+    for page in reader.pages:
+        for note in page.get("/Annots") or []:
+            note = note.get_object()
+            action = note.get("/A") or {}
+            if "/URI" in action:
+                if not str(action["/URI"]).startswith(("https://", "http://", "mailto:")):
+                    wrong.add(str(action["/URI"]))
+            else:
+                inside += 1
+                target = note.get("/Dest", action.get("/D"))
+                if isinstance(target, str) and target not in names and target.lstrip("/") not in names:
+                    wrong.add(target)
+    assert wrong == set() and inside > 500
