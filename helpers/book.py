@@ -3,8 +3,8 @@
 Es `jupyter-book build . -W --keep-going -n` con dos ajustes que no cambian ni un byte de las páginas y ahorran casi la mitad
 de la espera cuando solo ha cambiado un capítulo:
 
-- **`rfc3987_syntax` se queda fuera.** JupyterLab lo instala para que jsonschema valide direcciones con acentos. Al importarlo
-  compila 38 gramáticas: 1.6 segundos en los que no se construye nada. jsonschema lo da por opcional y el libro no valida
+- **`rfc3987_syntax` se queda fuera.** JupyterLab lo instala para que `jsonschema` valide direcciones con acentos. Al importarlo
+  compila 38 gramáticas: 1.6 segundos en los que no se construye nada. `jsonschema` lo da por opcional y el libro no valida
   direcciones con él.
 - **El recolector de basura espera al final.** Sphinx crea millones de objetos que viven hasta que acaba; repasarlos una y otra
   vez cuesta un segundo. A cambio, la construcción entera ocupa 0.35 GB en lugar de 0.25.

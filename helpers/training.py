@@ -104,7 +104,7 @@ def compile_model(
         label_smoothing: parte de la probabilidad que la pérdida reparte por igual entre todas las clases, en
             [0, 1). También la lleva la pérdida que se mide en validación.
         steps_per_execution: pasos que da TensorFlow antes de volver a Python. No cambia lo que se aprende; las
-            retrollamadas, y con ellas el botón de parada, solo se enteran al acabar cada tanda.
+            retrollamadas, y con ellas el botón de parada, solo se enteran al acabar todos los de una llamada.
 
     Devuelve:
         La misma red, ya compilada, para poder escribir `model = compile_model(build_cnn())`.
