@@ -74,6 +74,6 @@ def test_each_oral_question_tells_a_good_answer_from_a_poor_one():
 
 
 def test_each_step_says_what_to_deliver():
-    steps = re.split(r"(?m)^## \d\. ", PAGE)[1:]
+    steps = re.split(r"(?m)^## Paso \d: ", PAGE)[1:]
     assert len(steps) == 8
     assert all(step.partition("\n## ")[0].count("**Entrega:**") == 1 for step in steps)
