@@ -214,6 +214,16 @@ def test_search_keeps_different_words_apart():
 
 
 # J05
+def test_search_knows_which_page_explains_each_term():
+    from book_ext.search import explained_terms
+
+    rows = (
+        "| **matriz de confusión** | *confusion matrix* | Una tabla. | [Evaluación](evaluacion.ipynb) | |\n"
+        "| **semilla** | *seed* | Un número. | Aquí | |\n"
+    )
+    assert explained_terms(rows) == [[["matric", "confusion"], ["book/evaluacion"]]]
+
+
 def test_spanish_search_is_used(book):
     language_data = (book.site / "_static" / "language_data.js").read_text(encoding="utf-8")
     assert 'var stopwords = ["a", "al", "algo"' in language_data

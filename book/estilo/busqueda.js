@@ -1,6 +1,16 @@
-// Extractos de los resultados: del artículo (sin menús, pie ni celda inicial) y alrededor de la palabra, con o sin
-// acentos.
+// El orden de los resultados y sus extractos: del artículo (sin menús, pie ni celda inicial) y alrededor de la palabra, con o
+// sin acentos.
 "use strict";
+
+// Más que la mayor puntuación de Sphinx (100, un título idéntico): la página que explica la palabra va delante.
+const EXPLAINS = 100;
+
+const stemmer = new Stemmer();
+const asked = new Set(
+  splitQuery(new URLSearchParams(location.search).get("q") ?? "").map((word) => stemmer.stemWord(word)));
+const explaining = new Set(
+  EXPLAINED.filter(([stems]) => stems.every((stem) => asked.has(stem))).flatMap(([, pages]) => pages));
+Scorer.score = ([docName, , , , score]) => score + (explaining.has(docName) ? EXPLAINS : 0);
 
 const CONTEXT = 240;
 

@@ -3,11 +3,16 @@
 El lematizador que trae Sphinx distingue acentos, y sus versiones de Python (al indexar) y de JavaScript (al
 buscar) no coinciden en todas las palabras: lo que no coincide no se encuentra nunca. Aquí las dos versiones
 aplican las mismas cuatro reglas, que caben en unas líneas; `tests/test_book.py` comprueba que dan lo mismo.
+
+Y quien busca «núcleo» quiere la página que lo explica antes que las que solo lo nombran: cuál es lo dice el glosario.
 """
 
 import json
+import re
 import unicodedata
+from pathlib import Path
 
+from sphinx.errors import ExtensionError
 from sphinx.search.es import SearchSpanish
 
 ACCENTED = "áàâäéèêëíìîïóòôöúùûü"
@@ -72,13 +77,40 @@ class AccentlessSpanish(SearchSpanish):
         return stem(word)
 
 
-def add_summaries(app, pagename, templatename, context, doctree):
-    """Añade a la página de búsqueda los extractos que tampoco distinguen acentos."""
-    if pagename == "search":
-        app.add_js_file("busqueda.js", priority=900, loading_method="defer")
+def explained_terms(glossary):
+    """Las raíces de cada término del glosario y las páginas que lo explican: [[["nucle"], ["book/convolucion"]], …]."""
+    from helpers.prose_lint import read_glossary
+
+    words = ((term, re.findall(r"\w+", term.name)) for term in read_glossary(glossary) if term.taught)
+    return [
+        [
+            [stem(word) for word in name if fold(word) not in STOPWORDS],
+            [f"book/{page}" for page in term.taught],
+        ]
+        for term, name in words
+    ]
+
+
+def prepare_search_page(app, pagename, templatename, context, doctree):
+    """Da a la página de búsqueda los términos del glosario, para el orden, y los extractos que no distinguen acentos.
+
+    Lanza:
+        ExtensionError: si no se puede leer el glosario.
+    """
+    if pagename != "search":
+        return
+    try:
+        glossary = Path(app.srcdir, "book", "glosario.md").read_text(encoding="utf-8")
+        terms = json.dumps(explained_terms(glossary), ensure_ascii=False, separators=(",", ":"))
+    except (ImportError, OSError, ValueError) as error:
+        raise ExtensionError(
+            f"No se pueden leer los términos del glosario para la búsqueda. {error}"
+        ) from error
+    app.add_js_file(None, body=f"const EXPLAINED = {terms};", priority=899)
+    app.add_js_file("busqueda.js", priority=900, loading_method="defer")
 
 
 def setup(app):
-    """Registra el idioma de búsqueda del libro y los extractos de los resultados."""
+    """Registra el idioma de búsqueda del libro, el orden y los extractos de los resultados."""
     app.add_search_language(AccentlessSpanish)
-    app.connect("html-page-context", add_summaries)
+    app.connect("html-page-context", prepare_search_page)
