@@ -16,7 +16,7 @@ from benchmarks.table import falls_short, machine, rows_of, write_table
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "_build" / "bench" / "medidas.json"
 REFERENCE = ROOT / "book" / "rendimiento.json"
-# Nombre de la parte → módulo, en el orden en que se miden: lo que no carga TensorFlow va delante.
+# Nombre de la parte → módulo, en el orden en que se miden: lo que no carga TensorFlow va delante, y lo más largo, al final.
 PARTS = {
     "construccion": "build",
     "paginas": "pages",
@@ -26,6 +26,7 @@ PARTS = {
     "aumento": "augmentation",
     "entrenamiento": "training",
     "motor": "engine",
+    "pruebas": "tests",
 }
 
 
@@ -34,21 +35,22 @@ def module(part: str):
     return importlib.import_module(f"benchmarks.{PARTS[part]}")
 
 
+def save(document: dict, path: Path) -> None:
+    """Escribe el documento en un JSON que se lee y se compara bien."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
 def take(parts: list[str]) -> dict:
-    """Mide las partes y devuelve el documento que se guarda."""
+    """Mide las partes y devuelve el documento, que se guarda tras cada una: si una falla, las anteriores no se pierden."""
     document = {"machine": machine(), "seconds": {}, "rows": []}
     for part in parts:
         print(f"Midiendo: {part}…", file=sys.stderr, flush=True)
         started = time.perf_counter()
         document["rows"] += rows_of(part, module(part).FIGURES, module(part).measure())
         document["seconds"][part] = round(time.perf_counter() - started, 1)
+        save(document, OUTPUT)
     return document
-
-
-def save(document: dict, path: Path) -> None:
-    """Escribe el documento en un JSON que se lee y se compara bien."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -71,7 +73,6 @@ def main(arguments: list[str] | None = None) -> int:
         f"{where['processor']}, {where['cores']} núcleos, {where['system']}; carga al empezar: {where['load']}"
     )
     print(write_table(document["rows"]))
-    save(document, OUTPUT)
     if options.referencia:
         save(document, REFERENCE)
     return 1 if falls_short(document["rows"]) else 0

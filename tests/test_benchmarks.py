@@ -10,7 +10,7 @@ import pytest
 from built_book import ROOT
 
 from benchmarks import __main__ as bench
-from benchmarks import chapters, controls, engine, memory
+from benchmarks import chapters, controls, engine, memory, tests
 from benchmarks.table import Figure, Measured, falls_short, rows_of, write_table
 from benchmarks.timing import best_quarter, interleaved, ratio
 
@@ -33,6 +33,7 @@ FLOORS = {
     ("controles", "heaviest"): (300, False),
     ("paginas", "engine"): (20, False),
     ("paginas", "weights"): (700, False),
+    ("pruebas", "all"): (12, False),
 }
 GOALS = {("motor", "over_keras"): 1.5, ("aumento", "over_generator"): 10}
 INFORMED = {("motor", name) for name in ("keras", "engine", "twin", "keras_inference", "engine_inference")}
@@ -139,6 +140,14 @@ def test_one_command_prints_saves_and_fails(measured, capsys):
         assert "No llega a su suelo: " + key[0] in capsys.readouterr().out
 
 
+def test_what_is_measured_before_a_failure_is_kept(measured):
+    first, second = list(bench.PARTS)[:2]
+    measured[(second, bench.module(second).FIGURES[0].key)] = "no es un número"
+    with pytest.raises(TypeError):
+        bench.main([first, second])
+    assert list(json.loads(bench.OUTPUT.read_text(encoding="utf-8"))["seconds"]) == [first]
+
+
 def test_the_reference_needs_every_part(measured, capsys):
     with pytest.raises(SystemExit):
         bench.main(["motor", "--referencia"])
@@ -189,6 +198,12 @@ def test_memory_is_of_the_program_and_not_of_who_starts_it():
     mine = bytearray(b"\1" * 400_000_000)
     small, large = peak("print(peak())"), peak("big = bytearray(b'\\1' * 300_000_000); print(peak())")
     assert len(mine) and small < 100 and 300 < large < 700
+
+
+def test_tests_that_fail_are_not_timed():
+    assert 0 < tests.run_tests((sys.executable, "-c", "")) < 60
+    with pytest.raises(RuntimeError, match="Las pruebas no pasan:\n1 failed"):
+        tests.run_tests((sys.executable, "-c", "print('1 failed'); raise SystemExit(1)"))
 
 
 # --- La página -------------------------------------------------------------------------------------------------------

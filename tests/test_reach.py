@@ -36,19 +36,30 @@ def assert_clean(problems):
     assert not lines, "\n" + "\n".join(lines)
 
 
+PAPER = "getComputedStyle(document.body).backgroundColor"
+
+
+def turn_dark(tab):
+    """Pone el equipo del lector en oscuro y espera a que la página lo siga; si no lo sigue, falla."""
+    light = tab.evaluate(PAPER)
+    tab.emulate_media(color_scheme="dark")
+    tab.wait_for_function(f"light => {PAPER} !== light", arg=light, timeout=5000)
+
+
 def inspect(tab, base, page, site):
     """Abre una página una sola vez y anota todo lo que se le comprueba."""
     requests, console = [], []
     tab.on("request", lambda request: requests.append(request.url))
     tab.on("console", lambda message: console.append(f"{message.type}: {message.text}"))
     tab.on("pageerror", lambda error: console.append(f"excepción: {error}"))
+    tab.on("requestfailed", lambda request: console.append(f"no se pudo cargar: {request.url}"))
     tab.goto(f"{base}/{page}", wait_until="load")
     texts = audit.spoken_texts(tab)
     first = audit.weigh(set(requests), base, site)
     tab.evaluate(audit.READ_THROUGH)
     loaded = audit.weigh(set(requests), base, site)
     axe = audit.axe_faults(tab) + tab.evaluate(audit.CODE_CONTRAST)
-    tab.evaluate("document.documentElement.dataset.theme = 'dark'")
+    turn_dark(tab)
     axe += [f"en oscuro: {fault}" for fault in tab.evaluate(audit.CODE_CONTRAST)]
     axe += [f"en oscuro: {fault}" for fault in audit.axe_faults(tab, ["color-contrast"])]
     keyboard, motion, tables = audit.focus_faults(tab), tab.evaluate(audit.MOVING), tab.evaluate(audit.TABLES)
@@ -111,9 +122,9 @@ def test_pages_leave_out_what_they_do_not_use():
     assert "Toggle" not in polish_html('<summary aria-label="Toggle hidden content">Mostrar</summary>')
 
 
-BAD_PAGE = """<!DOCTYPE html><html lang="es" data-theme="light"><head><meta charset="utf-8"><title>Mala</title>
+BAD_PAGE = """<!DOCTYPE html><html lang="es"><head><meta charset="utf-8"><title>Mala</title>
 <style>a { outline: none !important; transition: color 2s; } .gris { color: #aaa; }
-[data-theme=dark] .k { color: #333; background: #222; }</style></head>
+@media (prefers-color-scheme: dark) { body { background: #111; } .k { color: #333; background: #222; } }</style></head>
 <body><button title="Toggle sidebar">x</button><a href="#main-content">Ir</a>
 <article class="bd-article"><h1>Mala</h1><p class="gris">Poco contraste</p>
 <div class="highlight"><pre>1</pre></div><div class="highlight"><pre>2</pre></div><div class="highlight"><pre>3</pre></div>
