@@ -1,6 +1,6 @@
 // El gemelo: la red del libro en JavaScript llano, escrita para leerse. Hace las mismas cuentas que
 // el motor, una detrás de otra, y sirve para comprobarlo: si los dos, y Keras, dan los mismos
-// gradientes, los tres están bien. No se publica en la página.
+// gradientes, los tres están bien. Ninguna página lo ejecuta: «El motor, línea por línea» lo enseña.
 //
 //   imagen → convolución 3×3 + ReLU → agrupación 2×2 → convolución 3×3 + ReLU → agrupación 2×2
 //          → densa + ReLU → densa → softmax
@@ -19,7 +19,14 @@ const POOL = 2;
  * Convolución 3×3 con relleno "valid" y ReLU. Siete bucles: la imagen, la posición de la salida (y,
  * x), la posición dentro del núcleo (i, j), el canal de la entrada (c) y el filtro (f).
  */
-function convolutionForward(input, images, [height, width, channels], kernel, bias, filters) {
+function convolutionForward(
+  input,
+  images,
+  [height, width, channels],
+  kernel,
+  bias,
+  filters,
+) {
   const outHeight = height - KERNEL + 1;
   const outWidth = width - KERNEL + 1;
   const output = new Float32Array(images * outHeight * outWidth * filters);
@@ -34,10 +41,12 @@ function convolutionForward(input, images, [height, width, channels], kernel, bi
             for (let c = 0; c < channels; c++) {
               const value = input[pixel + c];
               const weight = ((i * KERNEL + j) * channels + c) * filters;
-              for (let f = 0; f < filters; f++) output[out + f] += value * kernel[weight + f];
+              for (let f = 0; f < filters; f++)
+                output[out + f] += value * kernel[weight + f];
             }
           }
-        for (let f = 0; f < filters; f++) output[out + f] = Math.max(0, output[out + f]);
+        for (let f = 0; f < filters; f++)
+          output[out + f] = Math.max(0, output[out + f]);
       }
   return { output, shape: [outHeight, outWidth, filters] };
 }
@@ -46,7 +55,8 @@ function convolutionForward(input, images, [height, width, channels], kernel, bi
  * Agrupación máxima 2×2. Además del máximo guarda dónde estaba: el camino hacia atrás lo necesita.
  */
 function poolingForward(input, images, [height, width, channels]) {
-  const outHeight = Math.floor(height / POOL); // si sobra una fila o una columna, nadie la mira
+  // Si sobra una fila o una columna, nadie la mira.
+  const outHeight = Math.floor(height / POOL);
   const outWidth = Math.floor(width / POOL);
   const output = new Float32Array(images * outHeight * outWidth * channels);
   const winner = new Uint32Array(output.length);
@@ -57,7 +67,8 @@ function poolingForward(input, images, [height, width, channels]) {
           let best = -1;
           for (let i = 0; i < POOL; i++)
             for (let j = 0; j < POOL; j++) {
-              const position = ((n * height + POOL * y + i) * width + POOL * x + j) * channels + c;
+              const row = n * height + POOL * y + i;
+              const position = (row * width + POOL * x + j) * channels + c;
               if (best < 0 || input[position] > input[best]) best = position;
             }
           const out = ((n * outHeight + y) * outWidth + x) * channels + c;
@@ -75,7 +86,8 @@ function denseForward(input, images, kernel, bias, units) {
     for (let u = 0; u < units; u++) output[n * units + u] = bias[u];
     for (let k = 0; k < inputs; k++) {
       const value = input[n * inputs + k];
-      for (let u = 0; u < units; u++) output[n * units + u] += value * kernel[k * units + u];
+      for (let u = 0; u < units; u++)
+        output[n * units + u] += value * kernel[k * units + u];
     }
   }
   return output;
@@ -90,7 +102,8 @@ function softmaxCrossEntropy(logits, images, classes, labels) {
   let loss = 0;
   for (let n = 0; n < images; n++) {
     const z = logits.subarray(n * classes, (n + 1) * classes);
-    const largest = Math.max(...z); // restar el mayor no cambia el cociente y evita que e^z se desborde
+    // Restar el mayor no cambia el cociente y evita que e^z se desborde.
+    const largest = Math.max(...z);
     let sum = 0;
     for (const value of z) sum += Math.exp(value - largest);
     for (let k = 0; k < classes; k++)
@@ -108,7 +121,8 @@ function softmaxCrossEntropy(logits, images, classes, labels) {
  */
 function softmaxBackward(probabilities, images, classes, labels) {
   const gradient = probabilities.map((p) => p / images);
-  for (let n = 0; n < images; n++) gradient[n * classes + labels[n]] -= 1 / images;
+  for (let n = 0; n < images; n++)
+    gradient[n * classes + labels[n]] -= 1 / images;
   return gradient;
 }
 
@@ -121,12 +135,20 @@ function reluBackward(output, gradient) {
  * Capa densa. La salida u es Σ entrada k · peso (k, u): el peso recibe entrada · gradiente, y la
  * entrada recibe peso · gradiente.
  */
-function denseBackward(input, images, kernel, gradient, kernelGradient, biasGradient) {
+function denseBackward(
+  input,
+  images,
+  kernel,
+  gradient,
+  kernelGradient,
+  biasGradient,
+) {
   const inputs = input.length / images;
   const units = gradient.length / images;
   const inputGradient = new Float32Array(input.length);
   for (let n = 0; n < images; n++) {
-    for (let u = 0; u < units; u++) biasGradient[u] += gradient[n * units + u];
+    for (let u = 0; u < units; u++)
+      biasGradient[u] += gradient[n * units + u];
     for (let k = 0; k < inputs; k++) {
       let sum = 0;
       for (let u = 0; u < units; u++) {
@@ -173,14 +195,16 @@ function convolutionBackward(
     for (let y = 0; y < outHeight; y++)
       for (let x = 0; x < outWidth; x++)
         for (let f = 0; f < filters; f++) {
-          const g = gradient[((n * outHeight + y) * outWidth + x) * filters + f];
+          const out = ((n * outHeight + y) * outWidth + x) * filters + f;
+          const g = gradient[out];
           if (g === 0) continue;
           biasGradient[f] += g;
           for (let i = 0; i < KERNEL; i++)
             for (let j = 0; j < KERNEL; j++) {
               const pixel = ((n * height + y + i) * width + x + j) * channels;
               for (let c = 0; c < channels; c++) {
-                const weight = ((i * KERNEL + j) * channels + c) * filters + f;
+                const cell = (i * KERNEL + j) * channels + c;
+                const weight = cell * filters + f;
                 kernelGradient[weight] += input[pixel + c] * g;
                 inputGradient[pixel + c] += kernel[weight] * g;
               }
@@ -199,7 +223,8 @@ function convolutionBackward(
  */
 function adamUpdate(weights, gradients, m, v, step, learningRate) {
   const [beta1, beta2, epsilon] = [0.9, 0.999, 1e-7];
-  const alpha = (learningRate * Math.sqrt(1 - beta2 ** step)) / (1 - beta1 ** step);
+  const correction = Math.sqrt(1 - beta2 ** step) / (1 - beta1 ** step);
+  const alpha = learningRate * correction;
   for (let i = 0; i < weights.length; i++) {
     m[i] += (1 - beta1) * (gradients[i] - m[i]);
     v[i] += (1 - beta2) * (gradients[i] ** 2 - v[i]);
@@ -247,12 +272,16 @@ class TwinNetwork {
   }
 
   /** Los ocho gradientes, en el orden de los pesos. */
-  backward({ images, labels, conv1, pool1, conv2, pool2, dense, probabilities }) {
+  backward(cache) {
+    const { images, labels, conv1, pool1, conv2, pool2, dense } = cache;
     const count = labels.length;
-    const [kernel1, bias1, kernel2, bias2, kernel3, , kernel4, bias4] = this.weights;
+    const [kernel1, bias1, kernel2, bias2] = this.weights;
+    const [kernel3, , kernel4, bias4] = this.weights.slice(4);
     const gradients = this.weights.map((w) => new Float32Array(w.length));
-    const [dKernel1, dBias1, dKernel2, dBias2, dKernel3, dBias3, dKernel4, dBias4] = gradients;
-    let flow = softmaxBackward(probabilities, count, bias4.length, labels);
+    const [dKernel1, dBias1, dKernel2, dBias2] = gradients;
+    const [dKernel3, dBias3, dKernel4, dBias4] = gradients.slice(4);
+    const classes = bias4.length;
+    let flow = softmaxBackward(cache.probabilities, count, classes, labels);
     flow = denseBackward(dense, count, kernel4, flow, dKernel4, dBias4);
     flow = reluBackward(dense, flow);
     flow = denseBackward(pool2.output, count, kernel3, flow, dKernel3, dBias3);
@@ -289,7 +318,14 @@ class TwinNetwork {
     const gradients = this.backward(cache);
     this.steps += 1;
     this.weights.forEach((w, i) =>
-      adamUpdate(w, gradients[i], this.momentum[i], this.velocity[i], this.steps, learningRate),
+      adamUpdate(
+        w,
+        gradients[i],
+        this.momentum[i],
+        this.velocity[i],
+        this.steps,
+        learningRate,
+      ),
     );
     return cache.loss;
   }

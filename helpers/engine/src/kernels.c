@@ -34,8 +34,10 @@ void pack_flipped_panels(const f32 *kernel, u32 kernel_h, u32 kernel_w, u32 in, 
 
 /* `count` posiciones por 8 filtros. `count` es constante en cada llamada: el compilador desenrolla y las sumas viven
    en registros hasta el final. */
-INLINE void correlate_block(u32 count, const Windows *w, const f32 *input, const f32 *panel, f32x4 bias0,
-                            f32x4 bias1, u32 relu, f32 *output, u32 output_step, u32 width) {
+INLINE void correlate_block(u32 count, const Windows *w, const f32 *input,
+                            const f32 *panel, f32x4 bias0, f32x4 bias1,
+                            u32 relu, f32 *output, u32 output_step,
+                            u32 width) {
   f32x4 sum0[BLOCK], sum1[BLOCK];
 #pragma unroll
   for (u32 r = 0; r < count; r++) sum0[r] = bias0, sum1[r] = bias1;
@@ -58,7 +60,9 @@ INLINE void correlate_block(u32 count, const Windows *w, const f32 *input, const
     if (width == PANEL) {
       store4(output, sum0[r]);
       store4(output + 4, sum1[r]);
-    } else { /* último panel, incompleto: más allá de `width` empieza la posición siguiente */
+    } else {
+      /* Último panel, incompleto: más allá de `width` empieza la posición
+         siguiente. */
       f32 lanes[PANEL];
       store4(lanes, sum0[r]);
       store4(lanes + 4, sum1[r]);

@@ -149,7 +149,8 @@ typedef struct {
 } Winners;
 
 /* gradiente del filtro += Σ gradiente del ganador · su ventana, en un tramo de `vectors`×4 floats. */
-INLINE void gather_winners(u32 vectors, Winners winners, const f32 *input, f32 *filter_gradient) {
+INLINE void gather_winners(u32 vectors, Winners winners, const f32 *input,
+                           f32 *filter_gradient) {
   f32x4 sum[8];
 #pragma unroll
   for (u32 v = 0; v < vectors; v++) sum[v] = splat(0);
@@ -157,10 +158,13 @@ INLINE void gather_winners(u32 vectors, Winners winners, const f32 *input, f32 *
     const f32 *window = input + winners.offset[i];
     f32x4 g = splat(winners.gradient[i]);
 #pragma unroll
-    for (u32 v = 0; v < vectors; v++) sum[v] = add(sum[v], mul(g, load4(window + 4 * v)));
+    for (u32 v = 0; v < vectors; v++)
+      sum[v] = add(sum[v], mul(g, load4(window + 4 * v)));
   }
 #pragma unroll
-  for (u32 v = 0; v < vectors; v++) store4(filter_gradient + 4 * v, add(load4(filter_gradient + 4 * v), sum[v]));
+  for (u32 v = 0; v < vectors; v++)
+    store4(filter_gradient + 4 * v,
+           add(load4(filter_gradient + 4 * v), sum[v]));
 }
 
 /* gradiente de la ventana += gradiente del ganador · filtro. */
