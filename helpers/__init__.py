@@ -1,6 +1,7 @@
 """Paquete del libro «Redes convolucionales, capa por capa».
 
-Un módulo por asunto: `data`, `models`, `augmentation`, `training`, `evaluation`, `plots` y `widgets`.
+Un módulo por asunto: `data`, `models`, `augmentation`, `training`, `evaluation`, `plots`, `widgets`, `exercises`, `experiments` y
+`engine`. Los demás construyen el libro y lo cuidan.
 Nada pesado se importa aquí: `helpers.plots`, `helpers.data` y `helpers.widgets` funcionan sin TensorFlow.
 """
 

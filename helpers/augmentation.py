@@ -2,7 +2,7 @@
 
 Una sola configuración, `AugmentationConfig`, alimenta el generador heredado (`ImageDataGenerator`), las
 capas actuales de Keras y `to_augmenter`, que compone las siete transformaciones y remuestrea el lote una sola
-vez: es la que el libro usa para entrenar. Los dos caminos se comparan como matrices afines de 3×3 que llevan cada píxel de la
+vez: es la que el libro usa para entrenar. Se comparan como matrices afines de 3×3 que llevan cada píxel de la
 *salida* al punto de la *entrada* de donde toma su valor. Las coordenadas son (columna, fila, 1), en píxeles,
 con el origen en el centro del píxel superior izquierdo.
 

@@ -34,7 +34,13 @@ TEMPERATURE_BOUNDS = (0.05, 50.0)
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Precisión, exhaustividad y F1 de una clase, con la respuesta más probable; `support` cuenta sus imágenes."""
+    """Medidas de una clase, con la respuesta más probable.
+
+    Atributos:
+        name: nombre de la clase.
+        precision, recall, f1: precisión, exhaustividad y F1, de 0 a 1.
+        support: imágenes que son de esa clase.
+    """
 
     name: str
     precision: float
@@ -51,6 +57,16 @@ class EvaluationReport:
     `keras.metrics.Precision()` y `Recall()` (con `threshold=None`, la clase más probable). Las `macro_*`, las de
     `per_class` y `confusion_matrix` (filas: clase verdadera; columnas: predicha) usan siempre la más probable.
     Una medida cuyo denominador es cero vale 0, como en Keras.
+
+    Atributos:
+        n: imágenes evaluadas.
+        loss: entropía cruzada media, con logaritmo natural.
+        accuracy: fracción de aciertos, de 0 a 1.
+        threshold: umbral de las medidas micro; None si usan la clase más probable.
+        micro_precision, micro_recall, micro_f1: de todas las casillas juntas, de 0 a 1.
+        macro_precision, macro_recall, macro_f1: media simple de las K clases, de 0 a 1.
+        per_class: un `ClassScores` por clase, en orden.
+        confusion_matrix: recuentos enteros, (K, K).
     """
 
     n: int
@@ -103,6 +119,9 @@ def predict_probabilities(model, x, batch_size: int = 256) -> np.ndarray:
 
     Devuelve:
         float32 de forma (N, K).
+
+    Lanza:
+        ValueError: si `x` no son imágenes con valores admitidos.
     """
     return np.asarray(model.predict(make_batches(x, batch_size=batch_size), verbose=0), dtype=np.float32)
 
@@ -124,6 +143,9 @@ def evaluate(
         class_names: los K nombres de las clases, en orden.
         threshold: umbral de las medidas micro; None toma la clase más probable.
         batch_size: imágenes por lote.
+
+    Devuelve:
+        Un `EvaluationReport`.
 
     Lanza:
         ValueError: si la salida no son probabilidades o no casa con las etiquetas o los nombres.
@@ -152,6 +174,9 @@ def evaluate_probabilities(
         class_names: los K nombres de las clases, en orden.
         threshold: se cuenta como predicha toda casilla con probabilidad *mayor* que este valor, como hace Keras;
             None cuenta la clase más probable de cada fila.
+
+    Devuelve:
+        Un `EvaluationReport`.
 
     Lanza:
         ValueError: si hay NaN, filas que no suman 1, tamaños que no casan o etiquetas fuera de rango.
@@ -298,7 +323,11 @@ def best_epoch(history, metric: str = "val_loss") -> int | None:
 class ReliabilityBins:
     """Datos de un diagrama de fiabilidad: por tramo de confianza, confianza media, exactitud y número de imágenes.
 
-    `edges` tiene un elemento más que los demás. En un tramo vacío, `confidence` y `accuracy` son NaN.
+    Atributos:
+        edges: bordes de los B tramos, de 0 a 1, (B + 1,).
+        confidence, accuracy: confianza media y exactitud de cada tramo, (B,); NaN en un tramo vacío.
+        count: imágenes de cada tramo, (B,).
+        ece: error de calibración esperado, de 0 a 1.
     """
 
     edges: np.ndarray
@@ -318,6 +347,9 @@ def reliability_bins(probabilities, y, n_bins: int = 10) -> ReliabilityBins:
         probabilities: (N, K); cada fila suma 1.
         y: etiquetas de las N imágenes.
         n_bins: número de tramos entre 0 y 1.
+
+    Devuelve:
+        Un `ReliabilityBins`.
 
     Lanza:
         ValueError: como `evaluate_probabilities`, o si `n_bins` es menor que 1.
@@ -381,6 +413,9 @@ def fit_temperature(probabilities, y) -> float:
         probabilities: (N, K) de imágenes que la red no vio al entrenar; cada fila suma 1.
         y: sus etiquetas.
 
+    Devuelve:
+        La temperatura, que se le pasa a `apply_temperature`.
+
     Lanza:
         ValueError: como `evaluate_probabilities`.
 
@@ -442,7 +477,16 @@ def accuracy_interval(accuracy: float, n: int, level: float = 0.95) -> tuple[flo
 
 @dataclass(frozen=True, eq=False)
 class BaselineScore:
-    """Una referencia clásica: su exactitud, los segundos que tardó (ajuste y predicción) y cómo predecir con ella."""
+    """Una referencia clásica: lo que acierta, lo que tarda y cómo predecir con ella.
+
+    Atributos:
+        name: cuál de `BASELINES`.
+        accuracy: fracción de aciertos, de 0 a 1.
+        seconds: segundos de ajustarla y de predecir.
+        n: imágenes con que se midió.
+        classifier: el clasificador de scikit-learn, ya ajustado.
+        channels: cuántos canales de la imagen lee.
+    """
 
     name: str
     accuracy: float
@@ -470,6 +514,9 @@ def baseline_scores(dataset, names=BASELINES, *, part: str = "val") -> tuple[Bas
         dataset: un `ImageDataset`.
         names: cuáles de `BASELINES`, en el orden deseado.
         part: "val" o "test", el conjunto con que se mide. La prueba se reserva para el final.
+
+    Devuelve:
+        Un `BaselineScore` por nombre, en el mismo orden.
 
     Lanza:
         ValueError: si se pide una referencia o un conjunto que no existen.

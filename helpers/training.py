@@ -59,7 +59,7 @@ def labels_for(model: keras.Model) -> tuple[str, int]:
 
     Lanza:
         ValueError: si la red no conoce el tamaño de su entrada, o si su salida no es softmax sobre dos o más
-        clases.
+            clases.
     """
     try:
         output_shape = tuple(model.output_shape)
@@ -463,7 +463,7 @@ def train(
         batch_size: imágenes por lote. El último lote de la época lleva las que sobran.
         epochs: vueltas completas al conjunto de entrenamiento.
         seed: semilla del orden de las imágenes. La de los pesos se fija antes, al construir la red: véase el
-        módulo.
+            módulo.
         augment: función o capa de Keras que transforma un lote float32 (B, alto, ancho, canales) en otro
             igual. Se aplica solo a las imágenes con las que se entrena: ni a la validación ni a
             `reevaluate_train`.
