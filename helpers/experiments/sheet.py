@@ -106,7 +106,7 @@ def data_and_machines(documents: list[dict]) -> str:
         data = max((document["data"] for document in group), key=len)
         lines.append(f"- **`{data['name']}`**: {_autolink(data['source'])}.")
         if "copy" in data:
-            lines.append(f"  - Copia: {data['copy']}.")
+            lines.append(f"  - Versión: {data['copy']}.")
         if "sizes" in data:
             train, validation, test = map(format_integer, data["sizes"])
             lines.append(
