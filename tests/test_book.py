@@ -177,6 +177,16 @@ def test_only_pages_with_formulas_load_mathjax(book):
     assert_clean(on_every_page(book, checks.maths_problems))
 
 
+def test_a_sign_stays_with_the_formula_before_it(book):
+    from book_ext.maths import keep_with_sign
+
+    formula = r'<span class="math notranslate nohighlight">\(x_{0,2}\)</span>'
+    assert f'<span class="con-signo">{formula};</span> en las' in book.html["book/motor.html"]
+    context = {"body": f"({formula} y {formula})"}
+    keep_with_sign(None, "", "", context, None)
+    assert context["body"] == f'({formula} y <span class="con-signo">{formula})</span>'
+
+
 def test_long_names_in_tables_break_between_words(book):
     from book_ext.polish import polish_html
 

@@ -10,6 +10,8 @@ from sphinx.errors import ExtensionError
 PACKAGE = "sphinx-mathjax-offline"  # también es el nombre de su módulo; solo se usan sus archivos
 SCRIPT = "tex-chtml.js"
 FONTS = "output/chtml/fonts/woff-v2"
+# Una fórmula en línea y el signo que la cierra: el navegador puede cortar entre los dos.
+_CLOSED = re.compile(r'(<span class="math notranslate nohighlight">\\\([^<]*\\\)</span>)([.,;:!?)\]»…%]+)')
 
 
 def mathjax_source():
@@ -42,6 +44,12 @@ def drop_unused_mathjax(app, pagename, templatename, context, doctree):
     context["script_files"] = [script for script in context["script_files"] if not is_mathjax(script)]
 
 
+def keep_with_sign(app, pagename, templatename, context, doctree):
+    """Mantiene en la misma línea una fórmula y el signo que la sigue."""
+    if context.get("body"):
+        context["body"] = _CLOSED.sub(r'<span class="con-signo">\1\2</span>', context["body"])
+
+
 def is_mathjax(script):
     """Si un programa de la página es MathJax o su configuración."""
     body = getattr(script, "attributes", {}).get("body") or ""
@@ -63,3 +71,4 @@ def setup(app):
     app.connect("config-inited", use_local_mathjax, priority=900)
     app.connect("builder-inited", copy_mathjax)
     app.connect("html-page-context", drop_unused_mathjax, priority=900)
+    app.connect("html-page-context", keep_with_sign)
