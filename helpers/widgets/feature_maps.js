@@ -360,7 +360,7 @@ function mount(context) {
   const targetField = selectField({
     label: "Clase",
     value: state.target,
-    options: [[-1, "La que dice la red"], ...names.map((name, k) => [k, name])],
+    options: [[-1, "La que gana"], ...names.map((name, k) => [k, name])],
     onInput: (target) => change({ target }),
   });
   const compareField = checkboxField({ label: "Comparar con la rival", value: state.compare, onInput: (compare) => change({ compare }) });
@@ -643,10 +643,11 @@ function mount(context) {
     const maps = state.view === MAPS;
     tabs.forEach(({ view, element }) => element.setAttribute("aria-pressed", String(view === state.view)));
     images.set(state.image);
-    const saved = data.strip.probabilities[state.image];
-    const best = largest(saved);
+    // Con la red cargada vale lo que calcula aquí: sus pesos van en float16 y una décima puede no ser la guardada.
+    const said = known.image === state.image ? known.volumes.output.values : data.strip.probabilities[state.image];
+    const best = largest(said);
     const label = data.strip.labels[state.image];
-    setText(verdict, `La red dice «${names[best]}» (${formatProbability(saved[best])}) ${best === label ? "y acierta" : `y falla: su etiqueta es «${names[label]}»`}.`);
+    setText(verdict, `La red dice «${names[best]}» (${formatProbability(said[best])}) ${best === label ? "y acierta" : `y falla: su etiqueta es «${names[label]}»`}.`);
     layersBox.hidden = !maps;
     setup.hidden = maps;
     if (!maps) mapsBox.hidden = true;
