@@ -72,6 +72,8 @@ def test_sheet_says_what_the_records_say(folder, page):
     assert "python -m helpers.experiments run prueba --seed 1" in text
     assert "| prueba | 0.700 | 0.750 | 0.800 | 0.710 ± 0.014 |" in text
     assert "`dropout=0.0`, `filters=[8, 16]`" in text, "un cero se dice; solo se calla lo apagado"
+    off = {"network": {"batch_norm": False}, "recipe": {"one_cycle": False, "shift": 2}}
+    assert sheet._settings(off) == "`network` (`batch_norm=False`), `recipe` (`shift=2`)"
 
 
 def test_sheet_groups_configurations_that_differ(folder, page):

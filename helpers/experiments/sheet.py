@@ -152,16 +152,19 @@ def experiments(documents: list[dict]) -> str:
     )
 
 
-def _settings(config: dict) -> str:
-    """La configuración como se escribe en Python; lo que está vacío o apagado (None, False) no se nombra."""
+def _settings(config: dict, hidden: tuple = (None, False)) -> str:
+    """La configuración como se escribe en Python; lo que está vacío o apagado (None, False) no se nombra.
+
+    De la red se nombra también lo apagado: su función puede tenerlo encendido por omisión.
+    """
     parts = []
     for key, value in config.items():
-        if value is None or value is False or value == {}:
+        if any(value is off for off in hidden) or value == {}:
             continue
         if isinstance(value, dict):
-            parts.append(f"`{key}` ({_settings(value)})")
+            parts.append(f"`{key}` ({_settings(value, (None,) if key == 'network' else hidden)})")
         else:
-            text = "True" if value is True else json.dumps(value, ensure_ascii=False)
+            text = str(value) if isinstance(value, bool) else json.dumps(value, ensure_ascii=False)
             parts.append(f"`{key}={text}`")
     return ", ".join(parts)
 
