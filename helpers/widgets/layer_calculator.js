@@ -508,7 +508,7 @@ function mount(context) {
         setText(detail, summary(layer));
         setText(error, result.error);
         errorRow.hidden = !result.error;
-        setText(shape, result.shape ? times(...result.shape) : "—");
+        setText(shape, result.shape ? times(...result.shape.map(formatInteger)) : "—");
         params.set(result.shape ? result.params : null, totals.params);
         macs.set(result.shape ? result.macs : null, totals.macs);
         setText(field, result.field ? times(result.field, result.field) : "—");
