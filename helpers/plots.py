@@ -1049,7 +1049,7 @@ def plot_reliability(bins, *, title=None, fontsize=FONTSIZE, alt=None):
     count = np.asarray(bins.count)
     total = int(count.sum())
     if total == 0:
-        raise ValueError("No hay ninguna predicción en los intervalos: pasa al menos una imagen.")
+        raise ValueError("No hay ninguna predicción en los tramos: pasa al menos una imagen.")
     full = count > 0
     said = float(np.sum(confidence[full] * count[full]) / total)
     hit = float(np.sum(accuracy[full] * count[full]) / total)
@@ -1082,7 +1082,7 @@ def plot_reliability(bins, *, title=None, fontsize=FONTSIZE, alt=None):
             align="edge",
             color=PALE,
             edgecolor="white",
-            label="exactitud en el intervalo",
+            label="exactitud en el tramo",
         )
         ax.plot([0, 1], [0, 1], color=INK, linestyle="--", linewidth=1.4, label="calibración perfecta")
         ax.plot(
@@ -1107,7 +1107,7 @@ def plot_reliability(bins, *, title=None, fontsize=FONTSIZE, alt=None):
         figure.align_ylabels([ax, below])
     figure.alt = alt or (
         f"Diagrama de fiabilidad de {_plural(total, 'predicción', 'predicciones')}. {title}. "
-        f"Error de calibración {format_number(float(bins.ece))}. El último intervalo ocupado tiene "
+        f"Error de calibración {format_number(float(bins.ece))}. El último tramo ocupado tiene "
         f"{_plural(int(count[full][-1]), 'imagen', 'imágenes')}, con confianza {format_number(confidence[full][-1], 2)} y "
         f"exactitud {format_number(accuracy[full][-1], 2)}."
     )
