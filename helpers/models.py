@@ -517,7 +517,7 @@ _COLUMNS: dict[str, tuple[str, str, Callable[[LayerRow], str]]] = {
     "name": ("Capa", ":--", lambda row: row.name),
     "type": ("Tipo", ":--", lambda row: row.type),
     "hyperparameters": ("Hiperparámetros", ":--", lambda row: row.hyperparameters),
-    "output_shape": ("Salida", "--:", lambda row: "×".join(map(str, row.output_shape))),
+    "output_shape": ("Salida", "--:", lambda row: "×".join(map(format_integer, row.output_shape))),
     "params": ("Parámetros", "--:", lambda row: format_integer(row.params)),
     "arithmetic": ("De dónde salen", ":--", lambda row: row.arithmetic or "—"),
     "macs": ("Multiplicaciones", "--:", lambda row: format_integer(row.macs)),

@@ -111,7 +111,7 @@ def test_state_travels_both_ways():
     assert ": " in control.widget.state
     control.state = {"input": [64, 64, 3], "layers": [{"type": "Flatten"}]}
     assert json.loads(control.widget.state) == {"input": [64, 64, 3], "layers": [{"type": "Flatten"}]}
-    assert repr(control) == "LayerCalculator(entrada 64×64×3, 1 capa, salida 12288, 0 parámetros)"
+    assert repr(control) == "LayerCalculator(entrada 64×64×3, 1 capa, salida 12\u202f288, 0 parámetros)"
 
 
 def test_bad_states_from_outside_are_refused():
@@ -458,7 +458,7 @@ def expected_rows(state):
             continue
         rows.append(
             [
-                times(map(str, row.shape)),
+                times(map(base.format_integer, row.shape)),
                 base.format_integer(row.params),
                 base.format_integer(row.macs),
                 times([str(row.field)] * 2) if row.field else "—",

@@ -109,7 +109,7 @@ export function normalize(state) {
 // --- La cuenta (gemela de `compute` en `layer_calculator.py`) -----------------------------------------------------
 
 const product = (shape) => shape.reduce((total, side) => total * side, 1);
-const times = (...sides) => sides.join("×");
+const times = (...sides) => sides.map(formatInteger).join("×");
 const windows = (size, side, stride) => Math.floor((size - side) / stride) + 1;
 
 function needsMaps(type, shape) {
@@ -508,7 +508,7 @@ function mount(context) {
         setText(detail, summary(layer));
         setText(error, result.error);
         errorRow.hidden = !result.error;
-        setText(shape, result.shape ? times(...result.shape.map(formatInteger)) : "—");
+        setText(shape, result.shape ? times(...result.shape) : "—");
         params.set(result.shape ? result.params : null, totals.params);
         macs.set(result.shape ? result.macs : null, totals.macs);
         setText(field, result.field ? times(result.field, result.field) : "—");

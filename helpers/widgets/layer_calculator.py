@@ -437,4 +437,4 @@ class LayerCalculator(Control):
 
 
 def _times(sides: Sequence[int]) -> str:
-    return "×".join(map(str, sides))
+    return "×".join(map(format_integer, sides))
