@@ -59,7 +59,7 @@ def measure() -> dict[str, Measured]:
             "plain": lambda: train(models["plain"], x, y, **options),
             "augmented": lambda: train(models["augmented"], x, y, augment=augmenter, **options),
         },
-        rounds=4,
+        rounds=8,
     )
     return {
         **speeds,
