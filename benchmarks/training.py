@@ -1,6 +1,5 @@
 """Lo que tarda en entrenar la red de la tarea: como la escribe la tarea, con `helpers.training`, y con lo que la acelera."""
 
-import statistics
 import subprocess
 import sys
 
@@ -49,9 +48,11 @@ def epoch_with_threads(threads: int) -> float:
     return float(run.stdout)
 
 
-def one_thread_over_all(rounds: int = 3) -> float:
-    """Cuántas veces tarda una época con un solo hilo: la mediana de los cocientes, por turnos."""
-    return statistics.median(epoch_with_threads(1) / epoch_with_threads(0) for _ in range(rounds))
+def one_thread_over_all(rounds: int = 5) -> float:
+    """Cuántas veces tarda una época con un solo hilo, por turnos."""
+    jobs = {"one": lambda: epoch_with_threads(1), "all": lambda: epoch_with_threads(0)}
+    turns = [{name: job() for name, job in jobs.items()} for _ in range(rounds)]
+    return ratio({name: [turn[name] for turn in turns] for name in jobs}, "one", "all")
 
 
 def measure() -> dict[str, Measured]:
@@ -89,7 +90,7 @@ def measure() -> dict[str, Measured]:
             "bfloat16": ours(network("mixed_bfloat16")),
             "bfloat16_512": ours(network("mixed_bfloat16"), 512),
         },
-        rounds=4,
+        rounds=8,
     )
     steps = len(x) / 32
     return {
