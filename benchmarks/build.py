@@ -2,15 +2,14 @@
 
 import functools
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import nbformat
 
 from benchmarks.table import Figure, Measured
+from benchmarks.timing import command_seconds
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTER = "convolucion"
@@ -34,14 +33,7 @@ def build(source: Path) -> float:
     Lanza:
         RuntimeError: si el libro no se construye.
     """
-    started = time.perf_counter()
-    run = subprocess.run(
-        [sys.executable, "-m", "helpers.book"], cwd=source, capture_output=True, encoding="utf-8"
-    )
-    seconds = time.perf_counter() - started
-    if run.returncode:
-        raise RuntimeError(f"El libro no se construye:\n{(run.stdout + run.stderr)[-2000:]}")
-    return seconds
+    return command_seconds([sys.executable, "-m", "helpers.book"], source, "El libro no se construye")
 
 
 @functools.cache

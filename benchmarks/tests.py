@@ -1,10 +1,9 @@
 """Lo que tarda `make test` entero: las pruebas del paquete, del libro y de las páginas, y todos los cuadernos."""
 
-import subprocess
-import time
 from pathlib import Path
 
 from benchmarks.table import Figure, Measured
+from benchmarks.timing import command_seconds
 
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = (Figure("all", "make test, de principio a fin", "min", 12),)
@@ -14,16 +13,9 @@ def run_tests(command: tuple[str, ...] = ("make", "test")) -> float:
     """Pasa las pruebas con la orden del README y devuelve los segundos.
 
     Lanza:
-        RuntimeError: si alguna falla: lo que tarda en fallar no es lo que tarda.
+        RuntimeError: si alguna falla.
     """
-    started = time.perf_counter()
-    run = subprocess.run(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace"
-    )
-    seconds = time.perf_counter() - started
-    if run.returncode:
-        raise RuntimeError(f"Las pruebas no pasan:\n{run.stdout[-2000:]}")
-    return seconds
+    return command_seconds(command, ROOT, "Las pruebas no pasan")
 
 
 def measure() -> dict[str, Measured]:

@@ -1,8 +1,26 @@
 """Medir por turnos: en una máquina que hace más cosas solo se comparan tiempos tomados a la vez."""
 
 import statistics
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+
+def command_seconds(command: Sequence[str], cwd: Path, failure: str) -> float:
+    """Los segundos que tarda una orden.
+
+    Lanza:
+        RuntimeError: con `failure` y el final de lo que escribió, si falla: lo que tarda en fallar no es lo que tarda.
+    """
+    started = time.perf_counter()
+    run = subprocess.run(
+        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace"
+    )
+    seconds = time.perf_counter() - started
+    if run.returncode:
+        raise RuntimeError(f"{failure}:\n{run.stdout[-2000:]}")
+    return seconds
 
 
 def interleaved(

@@ -50,9 +50,9 @@ def epoch_with_threads(threads: int) -> float:
 
 def one_thread_over_all(rounds: int = 5) -> float:
     """Cuántas veces tarda una época con un solo hilo, por turnos."""
-    jobs = {"one": lambda: epoch_with_threads(1), "all": lambda: epoch_with_threads(0)}
-    turns = [{name: job() for name, job in jobs.items()} for _ in range(rounds)]
-    return ratio({name: [turn[name] for turn in turns] for name in jobs}, "one", "all")
+    turns = [(epoch_with_threads(1), epoch_with_threads(0)) for _ in range(rounds)]
+    one, every = zip(*turns, strict=True)
+    return best_quarter(one) / best_quarter(every)
 
 
 def measure() -> dict[str, Measured]:
