@@ -21,10 +21,12 @@ RUN_AXE = """
   nodes.map((node) => `${id}: ${node.target.join(" ")}: ${node.failureSummary.replace(/\\s+/g, " ")}`)))
 """
 
-# El contraste de lo que axe no mira: cada color de letra, con su fondo, de todos los bloques de código y todas las fórmulas. Cada
-# pareja se mira una vez (WCAG 2.2, 1.4.3: 4.5, o 3 si la letra es grande).
-CODE_CONTRAST = """
-() => {
+# El contraste de lo que axe no mira: cada color de letra, con su fondo, de todos los bloques de código y todas las fórmulas; y
+# el del texto corriente, que axe calla si no está seguro del fondo. Cada pareja se mira una vez (WCAG 2.2, 1.4.3: 4.5, o 3 si la letra es grande).
+CODE = "article div.highlight *, article mjx-container, article mjx-container *"
+TEXT = "article :is(p, a, h1, .section-number, blockquote *, summary, code, th, td), footer *, nav.bd-links a"
+CONTRAST = """
+(selector) => {
   const numbers = (color) => { const [r, g, b, a = 1] = color.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
   const over = ([r, g, b, a], [R, G, B]) => [r * a + R * (1 - a), g * a + G * (1 - a), b * a + B * (1 - a)];
   const channel = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
@@ -35,7 +37,7 @@ CODE_CONTRAST = """
     return color[3] === 1 ? color : over(color, behind(element.parentElement));
   };
   const seen = new Map();
-  for (const element of document.querySelectorAll("article div.highlight *, article mjx-container, article mjx-container *")) {
+  for (const element of document.querySelectorAll(selector)) {
     const written = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
     if (!written && !element.matches("mjx-container, mjx-c")) continue;
     if (element.closest("button, mjx-assistive-mml") || !element.checkVisibility()) continue;
@@ -92,6 +94,11 @@ def axe_faults(page, only=None):
     if not page.evaluate("typeof window.axe === 'object'"):
         page.evaluate(AXE)
     return page.evaluate(RUN_AXE, [only, CODE_BLOCKS])
+
+
+def contrast_faults(page):
+    """Parejas de color de letra y de fondo con poco contraste, en el código y las fórmulas y en el texto."""
+    return page.evaluate(CONTRAST, CODE) + page.evaluate(CONTRAST, TEXT)
 
 
 def focus_faults(page):

@@ -58,9 +58,9 @@ def inspect(tab, base, page, site):
     first = audit.weigh(set(requests), base, site)
     tab.evaluate(audit.READ_THROUGH)
     loaded = audit.weigh(set(requests), base, site)
-    axe = audit.axe_faults(tab) + tab.evaluate(audit.CODE_CONTRAST)
+    axe = audit.axe_faults(tab) + audit.contrast_faults(tab)
     turn_dark(tab)
-    axe += [f"en oscuro: {fault}" for fault in tab.evaluate(audit.CODE_CONTRAST)]
+    axe += [f"en oscuro: {fault}" for fault in audit.contrast_faults(tab)]
     axe += [f"en oscuro: {fault}" for fault in audit.axe_faults(tab, ["color-contrast"])]
     keyboard, motion, tables = audit.focus_faults(tab), tab.evaluate(audit.MOVING), tab.evaluate(audit.TABLES)
     reflow = audit.reflow_faults(tab)
