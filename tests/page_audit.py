@@ -26,7 +26,7 @@ RUN_AXE = """
 CODE = "article div.highlight *, article mjx-container, article mjx-container *"
 TEXT = "article :is(p, a, h1, .section-number, blockquote *, summary, code, th, td), footer *, nav.bd-links a"
 CONTRAST = """
-(selector) => {
+([selector, minimumIfLarge]) => {
   const numbers = (color) => { const [r, g, b, a = 1] = color.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
   const over = ([r, g, b, a], [R, G, B]) => [r * a + R * (1 - a), g * a + G * (1 - a), b * a + B * (1 - a)];
   const channel = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
@@ -46,7 +46,7 @@ CONTRAST = """
     if (seen.has(key)) continue;
     const [high, low] = [light(fore), light(back)].sort((a, b) => b - a), ratio = (high + 0.05) / (low + 0.05);
     const size = parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
-    seen.set(key, ratio >= (large ? 3 : 4.5) ? null
+    seen.set(key, ratio >= (large ? minimumIfLarge : 4.5) ? null
       : `contraste ${ratio.toFixed(2)} en ${element.tagName.toLowerCase()}.${element.className}: ${key}`);
   }
   return [...seen.values()].filter(Boolean);
@@ -97,8 +97,8 @@ def axe_faults(page, only=None):
 
 
 def contrast_faults(page):
-    """Parejas de color de letra y de fondo con poco contraste, en el código y las fórmulas y en el texto."""
-    return page.evaluate(CONTRAST, CODE) + page.evaluate(CONTRAST, TEXT)
+    """Parejas de color de letra y de fondo con poco contraste, en el código y las fórmulas y en el texto, que pide 4.5 también en los títulos."""
+    return page.evaluate(CONTRAST, [CODE, 3]) + page.evaluate(CONTRAST, [TEXT, 4.5])
 
 
 def focus_faults(page):
