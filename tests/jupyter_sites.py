@@ -44,11 +44,11 @@ def jupyter_server(python, command, folder, root):
         "IPYTHONDIR": str(folder / "ipython"),
         "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
     }
-    app = "ServerApp" if command == "lab" else "NotebookApp"
+    app = "ServerApp" if "lab" in command else "NotebookApp"
     log = folder / "servidor.log"
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
-            [python, "-m", "jupyter", command, "--no-browser", "--allow-root", f"--port={port}",
+            [python, "-m", "jupyter", *command, "--no-browser", "--allow-root", f"--port={port}",
              f"--{app}.token={token}", f"--{app}.port_retries=0"],
             cwd=folder, env=env, stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
@@ -70,45 +70,39 @@ def jupyter_server(python, command, folder, root):
         process.wait(30)
 
 
+# El indicador del kernel dice «idle» también antes de tenerlo, y lo que se ejecuta entonces se pierde o abre un diálogo que
+# tapa la página: se pregunta a la aplicación, que además dice si ya atiende a los controles.
+LAB_IS_READY = """() => {
+  const notebook = window.jupyterapp?.shell.currentWidget;
+  const kernel = notebook?.sessionContext?.isReady && notebook.sessionContext.session?.kernel;
+  return kernel && kernel.connectionStatus === "connected" && kernel.status === "idle"
+    && "jupyter.widget" in kernel._targetRegistry && notebook.content.widgets.length > 0;
+}"""
+LAB_RUNS_CELL = """async (index) => {
+  window.jupyterapp.shell.currentWidget.content.activeCellIndex = index;
+  await window.jupyterapp.commands.execute("notebook:run-cell");
+}"""
+
+
 class Lab:
     """JupyterLab con las versiones del proyecto."""
 
-    command = "lab"
+    command = ("lab", "--expose-app-in-browser")
 
     def open(self, page, url, token, name="cuaderno"):
         page.goto(f"{url}/lab/tree/{name}.ipynb?token={token}&reset")
-        page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=90_000)
-        # El menú no se abre del todo hasta que el kernel está listo.
-        page.locator(
-            ".jp-NotebookPanel-toolbar [data-status=idle], .jp-Notebook-ExecutionIndicator[data-status=idle]"
-        ).first.wait_for(timeout=90_000)
+        page.wait_for_function(LAB_IS_READY, timeout=90_000)
 
     def run_cell(self, page, index, shows=None):
-        # Aquí dentro porque `conftest.py` importa este módulo también donde no hay Playwright (el entorno de Colab).
-        from playwright.sync_api import TimeoutError, expect
-
-        cell = page.locator(".jp-Notebook .jp-CodeCell").nth(index)
-        # Lo que se ejecuta mientras el kernel termina de conectarse se pierde sin aviso: se repite hasta ver su número. El
-        # plazo es de reloj: una máquina virtual que se queda medio minuto sin procesador gasta varios intentos de golpe.
-        deadline = time.monotonic() + 180
-        while time.monotonic() < deadline:
-            try:
-                # Con poco plazo: si la celda se desplaza mientras se dibuja, el clic no llega y se repite.
-                cell.locator(".cm-content").click(timeout=10_000)
-                page.keyboard.press("Shift+Enter")
-                expect(cell.locator(".jp-InputPrompt")).not_to_have_text("[ ]:", timeout=5_000)
-                if shows is not None:
-                    shows.first.wait_for(timeout=120_000)
-                return
-            except (AssertionError, TimeoutError):
-                continue
-        raise AssertionError(f"JupyterLab no ejecuta la celda {index + 1}")
+        page.evaluate(LAB_RUNS_CELL, index)
+        if shows is not None:
+            shows.first.wait_for(timeout=60_000)
 
 
 class Classic:
     """Notebook clásico con las versiones de Colab."""
 
-    command = "notebook"
+    command = ("notebook",)
 
     def open(self, page, url, token, name="cuaderno"):
         # Si la celda se ejecuta antes de que el gestor de controles acabe de arrancar, la salida queda en blanco; su
