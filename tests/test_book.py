@@ -310,6 +310,27 @@ def test_formulas_are_drawn(visits):
     )
 
 
+FADED = """() => [...document.querySelectorAll(".bd-article a.image-reference, .bd-article div.highlight pre")]
+  .filter((box) => box.checkVisibility())
+  .map((box) => [box.scrollWidth > box.clientWidth, parseFloat(getComputedStyle(box).getPropertyValue("--difuminado")) > 0])
+"""
+SCROLL_TO_THE_END = """async () => {
+  for (const box of document.querySelectorAll(".bd-article :is(a.image-reference, pre)")) box.scrollLeft = 10_000;
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+}"""
+
+
+@pytest.mark.navegador
+def test_what_goes_on_to_the_right_fades_until_its_end(book, browser):
+    tab = browser.new_page(viewport={"width": 390, "height": 800})
+    tab.goto(f"{book.site.as_uri()}/book/portada.html")
+    boxes = tab.evaluate(FADED)
+    assert {wide for wide, _ in boxes} == {True, False} and all(wide == faded for wide, faded in boxes)
+    tab.evaluate(SCROLL_TO_THE_END)
+    assert not any(faded for _, faded in tab.evaluate(FADED))
+    tab.close()
+
+
 @pytest.mark.navegador
 def test_a_page_that_breaks_the_rules_is_noticed(browser, tmp_path):
     page = (
