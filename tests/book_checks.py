@@ -175,6 +175,28 @@ def output_problems(html):
     return [" ".join(tag["class"]) + ": " + tag.get_text(" ", strip=True)[:60] for tag in found]
 
 
+def wide_code(html, columns=80):
+    """Líneas de código a la vista, o de una solución, que no caben en la columna de una pantalla de 1280 px.
+
+    Se salvan el código plegado y lo que se cita tal cual: el de la tarea, las salidas y los mensajes.
+    """
+    main = article(html)
+    blocks = (
+        main.select(
+            "div.highlight:not(.highlight-text *, .highlight-none *, .tag_hide-input *, .output *) > pre"
+        )
+        if main
+        else []
+    )
+    return [
+        f"{len(line)} columnas: {line.strip()}"
+        for block in blocks
+        if not block.get_text().startswith("# La tarea")
+        for line in block.get_text().splitlines()
+        if len(line) > columns
+    ]
+
+
 def alt_problems(html):
     """Imágenes del artículo sin texto alternativo que diga lo que muestran."""
     root = article(html)

@@ -137,6 +137,10 @@ def test_no_errors_in_outputs(book):
     assert_clean(on_every_page(book, checks.output_problems))
 
 
+def test_code_fits_in_the_column(book):
+    assert_clean(on_every_page(book, checks.wide_code))
+
+
 def test_figures_have_alternative_text(book):
     assert_clean(on_every_page(book, checks.alt_problems))
 
@@ -423,6 +427,10 @@ FAULTS = {
     ),
     "stderr": (checks.output_problems, article_page('<div class="output stderr">W0000</div>')),
     "traza": (checks.output_problems, article_page('<div class="output traceback">ValueError</div>')),
+    "código ancho": (
+        checks.wide_code,
+        article_page(f'<div class="highlight"><pre>{"x" * 81}</pre></div>'),
+    ),
     "sin alt": (checks.alt_problems, article_page('<img src="a.png">')),
     "alt vacío": (checks.alt_problems, article_page('<img src="a.png" alt=" ">')),
     "alt archivo": (checks.alt_problems, article_page('<img src="a.png" alt="../_images/3fa9.png">')),
