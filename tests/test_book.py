@@ -197,6 +197,7 @@ def test_long_names_in_tables_break_between_words(book):
     assert "featurewise_<wbr>std_<wbr>normalization" in book.html["book/aumento.html"]
     table = '<table><td><code><span class="pre">zoom_range(0.5)</span></code></td></table>'
     assert polish_html(table) == table.replace("zoom_range", "zoom_<wbr>range")
+    assert '<span class="pre opcion">-r</span>' in book.html["book/como-usar.html"]
     assert polish_html(table.replace("table", "div")) == table.replace("table", "div")
 
 

@@ -444,8 +444,8 @@ def test_stop_continue_hidden_and_reset(browser, folder):
     with laboratory(browser, folder.as_uri(), {"epochs": 30, "images": 500}) as page:
         page.locator(".tl-start").click()
         wait_status(page, "Época 1 ")
-        page.get_by_role("button", name="Parar").click()
-        wait_status(page, "Parado")
+        page.get_by_role("button", name="Detener").click()
+        wait_status(page, "Detenido")
         done = page.locator("progress").evaluate("bar => bar.value")
         page.wait_for_timeout(300)
         assert page.locator("progress").evaluate("bar => bar.value") == done
@@ -458,7 +458,7 @@ def test_stop_continue_hidden_and_reset(browser, folder):
         wait_status(page, "Se paró porque la página dejó de verse")
         page.evaluate("() => { delete document.hidden; }")
         page.get_by_role("button", name="Continuar").click()
-        page.get_by_role("button", name="Parar").wait_for()
+        page.get_by_role("button", name="Detener").wait_for()
         page.get_by_role("button", name="Reiniciar").click()
         assert page.locator(".tl-start").text_content() == "Entrenar"
         assert page.locator("progress").evaluate("bar => bar.value") == 0

@@ -381,7 +381,7 @@ function mount(context) {
 
   function showButtons() {
     const state = run?.status;
-    setText(start, { loading: "Preparando…", running: "Parar", paused: "Continuar" }[state] ?? "Entrenar");
+    setText(start, { loading: "Preparando…", running: "Detener", paused: "Continuar" }[state] ?? "Entrenar");
     disable(start, state === "loading");
     disable(reset, !run);
     const trained = Boolean(run?.history.length);
@@ -474,7 +474,7 @@ function mount(context) {
     stopped() {
       run.status = "paused";
       run.mark = null;
-      tell(run.why ?? "Parado. Pulsa Continuar para seguir donde estaba.");
+      tell(run.why ?? "Detenido. Pulsa Continuar para seguir donde estaba.");
       run.why = null;
       showButtons();
     },

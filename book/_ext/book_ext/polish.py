@@ -9,6 +9,8 @@ from .interface import SEARCH_MESSAGES
 # Texto fijo de las plantillas → texto del libro.
 _INDEX, _CONTENTS = "Mostrar u ocultar el índice", "Contenidos de esta página"
 REPLACEMENTS = {
+    # Una opción (`-r`) no se parte tras su guion.
+    '<span class="pre">-': '<span class="pre opcion">-',
     'title="Toggle primary sidebar"': f'title="{_INDEX}" aria-label="{_INDEX}"',
     'title="Toggle secondary sidebar"': f'title="{_CONTENTS}" aria-label="{_CONTENTS}"',
     'bd-docs-nav" aria-label="Main"': 'bd-docs-nav" aria-label="Índice del libro"',
