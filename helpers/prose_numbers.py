@@ -637,8 +637,11 @@ def check_coverage(document: Document, exceptions: Iterable[Exceptions] = ()) ->
 
 
 def check_typography(text: str, place: str = "texto") -> list[Problem]:
-    """Punto decimal y espacio fino ante el %, también en los números sin marca."""
+    """Punto decimal y espacio fino ante el % y entre los millares, también en los números sin marca."""
     problems = []
+    for found in re.finditer(r"(?<![\d.])\d{1,3}(?: \d{3})+(?!\d)", mask(text)):
+        where = f"{place}, línea {_line(text, found.start())}"
+        problems.append(Problem(where, f"«{found[0]}»: los millares van con espacio fino (U+202F)."))
     for start, end in prose_numbers(text):
         number = text[start:end]
         where = f"{place}, línea {_line(text, start)}"

@@ -476,12 +476,17 @@ def test_a_wrong_exceptions_file_says_why(toml, fault, tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "fault"),
-    [("Un 20% más", "espacio fino"), ("Un 20 % más", "espacio fino"), ("Vale 0,5", "coma decimal")],
+    [
+        ("Un 20% más", "espacio fino"),
+        ("Un 20 % más", "espacio fino"),
+        ("Son 315 722 parámetros", "millares"),
+        ("Vale 0,5", "coma decimal"),
+    ],
 )
 def test_typography_of_every_number(text, fault):
     problems = numbers.check_typography(text, "datos.ipynb, celda 1")
     assert len(problems) == 1 and fault in str(problems[0])
-    assert numbers.check_typography(f"Un 20{NARROW}% más, `20%`, $20\\%$, 0.5") == []
+    assert numbers.check_typography(f"Un 20{NARROW}% más, 18{NARROW}496, `18 496`, `20%`, $20\\%$, 0.5") == []
 
 
 # --- Lo que ve quien lee ---------------------------------------------------------------------------------------
