@@ -47,6 +47,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from helpers._toml import read_toml
 from helpers.prose_numbers import HIDDEN, Problem, mask, read_document
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -381,16 +382,7 @@ def load_exceptions(path: Path = ROOT / ALLOWED) -> Exceptions:
     Lanza:
         ProseError: si falta, no es TOML o no tiene la forma que debe.
     """
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib  # lo trae pytest
-    try:
-        return parse_exceptions(tomllib.loads(Path(path).read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise ProseError(f"No existe {path}.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ProseError(f"book/prosa.toml no es TOML válido: {error}.") from error
+    return parse_exceptions(read_toml(path, ProseError))
 
 
 def _squeeze(text: str) -> str:

@@ -42,6 +42,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from helpers._toml import read_toml
 from helpers.experiments.records import RESULTS, RecordError, load_record, load_seeds
 from helpers.formats import MINUS, THIN_SPACE, format_integer
 
@@ -521,16 +522,7 @@ def load_exceptions(path: Path = ROOT / ALLOWED) -> dict[str, tuple[Exceptions, 
     Lanza:
         NumberError: si falta, no es TOML o un grupo está mal escrito.
     """
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib  # lo trae pytest
-    try:
-        return parse_exceptions(tomllib.loads(Path(path).read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise NumberError(f"No existe {path}.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise NumberError(f"{Path(path).name} no es TOML: {error}") from error
+    return parse_exceptions(read_toml(path, NumberError))
 
 
 def _canonical(number: str) -> tuple[Decimal, bool]:
