@@ -317,7 +317,7 @@ def test_formulas_are_drawn(visits):
 
 FADED = """() => [...document.querySelectorAll(".bd-article a.image-reference, .bd-article div.highlight pre")]
   .filter((box) => box.checkVisibility())
-  .map((box) => [box.scrollWidth > box.clientWidth, parseFloat(getComputedStyle(box).getPropertyValue("--difuminado")) > 0])
+  .map((box) => [box.scrollWidth > box.clientWidth, getComputedStyle(box).maskImage !== "none"])
 """
 SCROLL_TO_THE_END = """async () => {
   for (const box of document.querySelectorAll(".bd-article :is(a.image-reference, pre)")) box.scrollLeft = 10_000;
