@@ -263,7 +263,7 @@ def test_a_stall_is_noticed(browser, folder):
         )
     stall, clock = tasks[0]
     print(f"la tarea mayor, {stall:.0f} ms de procesador ({clock:.0f} de reloj)")
-    assert clock >= stall > MAX_STALL_MS
+    assert stall > MAX_STALL_MS
 
 
 @browser_test
