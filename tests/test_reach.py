@@ -23,8 +23,6 @@ ROOT = Path(__file__).resolve().parent.parent
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 DOCUMENTS = [TOC["root"]] + [chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]]
 PAGES = [*(f"{document}.html" for document in DOCUMENTS), "search.html"]
-# En oscuro solo cambian los colores: los mira todos `contrast_faults`, y axe, en estas tres, que tienen de todo.
-DARK_PAGES = ("book/portada.html", "book/entrenamiento.html", "search.html")
 OWN_LIMIT, FIRST_LIMIT = 300_000, 1_000_000
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
@@ -63,8 +61,7 @@ def inspect(tab, base, page, site):
     axe = audit.axe_faults(tab) + audit.contrast_faults(tab)
     turn_dark(tab)
     axe += [f"en oscuro: {fault}" for fault in audit.contrast_faults(tab)]
-    if page in DARK_PAGES:
-        axe += [f"en oscuro: {fault}" for fault in audit.axe_faults(tab, ["color-contrast"])]
+    axe += [f"en oscuro: {fault}" for fault in audit.axe_faults(tab, ["color-contrast"])]
     keyboard, motion, tables = audit.focus_faults(tab), tab.evaluate(audit.MOVING), tab.evaluate(audit.TABLES)
     reflow = audit.reflow_faults(tab)
     outside = [url for url in requests if not url.startswith((base, "data:", "blob:"))]
